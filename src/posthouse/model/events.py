@@ -1,0 +1,108 @@
+"""What happened: a line of an inbox's journal, one sync or send of a connector, and what was said meanwhile."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from posthouse.model.errors import FolderMissing, NotFound, RemoteError
+from posthouse.model.values import AccountId, ConnectorId, EmailId, EventId, InboxId
+
+
+class Happening(StrEnum):
+    """What a line of the journal says."""
+
+    EMAIL_RECEIVED = "EMAIL_RECEIVED"
+    EMAIL_READ = "EMAIL_READ"
+    EMAIL_DELETED = "EMAIL_DELETED"
+    EMAIL_SENT = "EMAIL_SENT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A line of an inbox's journal. Positions start at 1 and have no gaps, and their order is the order of commits."""
+
+    inbox_id: InboxId
+    position: int
+    happening: Happening
+    email_id: EmailId | None
+    at: datetime
+
+
+class EventType(StrEnum):
+    SYNC = "SYNC"
+    SEND = "SEND"
+
+
+class EventStatus(StrEnum):
+    """How a sync or send ended. The words are MailSlurp's; there are no others that its clients know."""
+
+    SUCCESS = "SUCCESS"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+    SUBSCRIPTION_ERROR = "SUBSCRIPTION_ERROR"
+    CONNECTION_ERROR = "CONNECTION_ERROR"
+    NOT_FOUND = "NOT_FOUND"
+
+
+def status_of(error: BaseException | None) -> EventStatus:
+    """The status that tells of this end."""
+    match error:
+        case None:
+            return EventStatus.SUCCESS
+        case FolderMissing() | NotFound():
+            return EventStatus.NOT_FOUND
+        case RemoteError():
+            return EventStatus.CONNECTION_ERROR
+        case _:
+            return EventStatus.INTERNAL_ERROR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorEvent:
+    """One sync or one send: how it ended, how many emails it moved, and the conversation where it was kept."""
+
+    id: EventId
+    account_id: AccountId
+    connector_id: ConnectorId
+    type: EventType
+    status: EventStatus
+    size: int
+    message: str | None
+    logs: str | None
+    seen: bool
+    created_at: datetime
+
+
+@dataclass(slots=True)
+class Transcript:
+    """What was said on a connection, line by line, secrets masked by those who write it.
+
+    Bounded: the first `head` lines and the last `tail` are kept, so that neither the sign-in nor the end is lost
+    to a long transfer between them.
+    """
+
+    head: int = 400
+    tail: int = 400
+    _first: list[str] = field(default_factory=list)
+    _last: list[str] = field(default_factory=list)
+    _left_out: int = 0
+
+    def note(self, line: str) -> None:
+        line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+        if len(self._first) < self.head:
+            self._first.append(line)
+            return
+        self._last.append(line)
+        if len(self._last) >= 2 * self.tail:
+            self._left_out += len(self._last) - self.tail
+            del self._last[: -self.tail]
+
+    @property
+    def lines(self) -> list[str]:
+        last = self._last[-self.tail :]
+        left_out = self._left_out + len(self._last) - len(last)
+        gap = [f"({left_out} lines left out)"] if left_out else []
+        return [*self._first, *gap, *last]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)

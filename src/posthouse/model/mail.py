@@ -1,0 +1,173 @@
+"""Inboxes and the mail in them, received and sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from posthouse.model.message import Address, Transfer
+from posthouse.model.values import AccountId, ConnectorId, EmailId, InboxId, SentId, Slice, UploadId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbox:
+    """A place of ours where mail is kept. One with a connector holds the copy of an external mailbox."""
+
+    id: InboxId
+    account_id: AccountId
+    email_address: str
+    name: str | None
+    description: str | None
+    tags: tuple[str, ...]
+    favourite: bool
+    virtual: bool
+    expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    connector_id: ConnectorId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Where raw bytes lie in the blob store: a stretch of a pack, compressed or not. `size` is the plain length."""
+
+    pack: str
+    offset: int
+    length: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A part of an email that is not its text. `start`, `end` and `transfer` find it in the raw message."""
+
+    id: str
+    email_id: EmailId
+    inbox_id: InboxId
+    name: str
+    content_type: str
+    content_id: str | None
+    size: int
+    start: int
+    end: int
+    transfer: Transfer
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Email:
+    """An email that has been received: what lists and previews need. Its text lies in the raw message.
+
+    `problem` is None, or says why the message could not be taken in whole; the raw bytes are there all the same.
+    """
+
+    id: EmailId
+    account_id: AccountId
+    inbox_id: InboxId
+    created_at: datetime
+    updated_at: datetime
+    read: bool
+    favourite: bool
+    sender: Address | None
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...]
+    bcc: tuple[Address, ...]
+    reply_to: tuple[Address, ...]
+    subject: str
+    message_id: str
+    in_reply_to: str
+    sent_at: datetime | None
+    size: int
+    excerpt: str
+    is_html: bool
+    charset: str
+    content_types: tuple[str, ...]
+    attachment_ids: tuple[str, ...]
+    folder: str | None
+    external_id: str | None
+    problem: str | None
+    stored: Stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailQuery:
+    """Which emails of an account are asked for. An empty `inbox_ids` means all inboxes; `search` is words."""
+
+    slice: Slice
+    inbox_ids: tuple[InboxId, ...] = ()
+    unread_only: bool = False
+    favourites_only: bool = False
+    search: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """An attachment that was uploaded to be sent, any number of times."""
+
+    id: UploadId
+    account_id: AccountId
+    name: str
+    content_type: str
+    content_id: str | None
+    created_at: datetime
+    stored: Stored
+
+
+class SendState(StrEnum):
+    """How far a sent email has come. UNKNOWN: given to the server, and its answer never came; not sent again."""
+
+    CONNECTING = "connecting"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentEmail:
+    """An email that we sent, or tried to. `state_text` holds the server's words."""
+
+    id: SentId
+    account_id: AccountId
+    inbox_id: InboxId
+    connector_id: ConnectorId | None
+    state: SendState
+    state_text: str
+    created_at: datetime
+    sent_at: datetime | None
+    sender: Address
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...]
+    bcc: tuple[Address, ...]
+    reply_to: tuple[Address, ...]
+    refused: tuple[str, ...]
+    subject: str
+    message_id: str
+    is_html: bool
+    size: int
+    excerpt: str
+    attachment_ids: tuple[str, ...]
+    virtual: bool
+    stored: Stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a submission server said of each recipient, in the end."""
+
+    accepted: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
+    words: str
+
+
+class Submission(Protocol):
+    """A signed-in session at a connector's SMTP server."""
+
+    async def send(self, sender: str, recipients: Sequence[str], message: bytes) -> Verdict:
+        """Send one message. Raises Refused or Deferred when no recipient was taken, OutcomeUnknown when the
+        connection broke after the whole message was given and before the server's answer."""
+        ...
+
+    async def close(self) -> None:
+        """Say goodbye and close; never raises."""
+        ...

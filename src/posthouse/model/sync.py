@@ -1,0 +1,161 @@
+"""Reading an external mailbox: what we know of it, what it shows, and what follows from the two.
+
+`plan` decides, and needs no server to be tested. The port `Mailbox` is what a sync asks of a connection.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from mmap import mmap
+from typing import Protocol
+
+from posthouse.model.values import EmailId, EventId
+
+Buffer = bytes | mmap
+"""A message's bytes: in memory, or (when large) on disk and mapped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """How far we have come in one folder of one connector.
+
+    Every message with a UID below `next_uid` that matches `search_terms` is filed. The UIDs mean something only
+    together with `uid_validity` (RFC 3501 §2.3.1.1); None is a server that gives none, so that no UID can be
+    trusted from one session to the next.
+    """
+
+    folder: str
+    uid_validity: int | None
+    next_uid: int = 1
+    highest_modseq: int | None = None
+    search_terms: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What a folder looked like when it was opened. `next_uid` is above every UID in it."""
+
+    folder: str
+    uid_validity: int | None
+    next_uid: int
+    exists: int
+    highest_modseq: int | None = None
+    vanished: tuple[range, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Nothing has come since the last look."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFrom:
+    """Fetch what lies at or above this UID and is not filed yet."""
+
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartOver:
+    """The UIDs that we know mean nothing any more: recognise what we have, fetch the rest."""
+
+    why: str
+
+
+Plan = Nothing | FetchFrom | StartOver
+
+
+def plan(cursor: Cursor | None, seen: Snapshot, search_terms: str = "") -> Plan:
+    """What there is to do in a folder, given how far we have come and what it shows now."""
+    if cursor is None:
+        return FetchFrom(1)  # never looked at this folder
+    if seen.uid_validity is None:
+        return StartOver("the server gives no UIDVALIDITY")
+    if cursor.uid_validity != seen.uid_validity:
+        return StartOver(f"UIDVALIDITY changed from {cursor.uid_validity} to {seen.uid_validity}")
+    if seen.next_uid < cursor.next_uid:
+        return StartOver(f"UIDNEXT went back from {cursor.next_uid} to {seen.next_uid}")
+    if cursor.search_terms != search_terms:
+        return FetchFrom(1)  # older mail may match the new terms
+    if cursor.next_uid == seen.next_uid:
+        return Nothing()
+    return FetchFrom(cursor.next_uid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """By what a message is recognised when its UID is new: cheap to ask for, and the same at every visit."""
+
+    uid: int
+    size: int
+    internal_date: datetime | None
+    message_id: str
+
+    @property
+    def key(self) -> tuple[str, int, datetime | None]:
+        return (self.message_id, self.size, self.internal_date)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """One message in one place at the server, and the email that it became (None: deleted here since)."""
+
+    uid: int
+    uid_validity: int | None
+    size: int
+    internal_date: datetime | None
+    message_id: str
+    digest: bytes
+    email_id: EmailId | None
+
+    @property
+    def key(self) -> tuple[str, int, datetime | None]:
+        return (self.message_id, self.size, self.internal_date)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawMessage:
+    """A message as the server gave it. `cut` says why `content` is the header alone, or is None."""
+
+    uid: int
+    size: int
+    internal_date: datetime | None
+    content: Buffer
+    cut: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncOutcome:
+    """How a sync ended: the emails it filed, in the mailbox's order, or why it failed (in words for the user)."""
+
+    event_id: EventId
+    email_ids: tuple[EmailId, ...]
+    logs: tuple[str, ...] | None = None
+    failure: str | None = None
+
+
+class Mailbox(Protocol):
+    """A signed-in session at an external mailbox. Nothing here changes anything at the server.
+
+    Every method raises RemoteError and its kin; after one, only `close` may be called.
+    """
+
+    async def select(self, folder: str, known: Cursor | None = None) -> Snapshot:
+        """Open a folder for reading. Raises FolderMissing when it is not there."""
+        ...
+
+    async def search(self, uids: range, *, terms: str = "", since: date | None = None) -> list[int]:
+        """The UIDs in this range that match, ascending. Raises Invalid when the terms are no search keys."""
+        ...
+
+    def identities(self, uids: Sequence[int]) -> AsyncIterator[Identity]:
+        """By what these messages can be recognised, without their bodies."""
+        ...
+
+    def fetch(self, identities: Sequence[Identity]) -> AsyncIterator[RawMessage]:
+        """The messages themselves, as they come; one that is gone meanwhile is left out."""
+        ...
+
+    async def close(self) -> None:
+        """Say goodbye and close; never raises."""
+        ...
