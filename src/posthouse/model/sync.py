@@ -6,6 +6,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import blake2b
 from mmap import mmap
 from typing import Protocol
 
@@ -92,25 +93,23 @@ class Identity:
     message_id: str
 
     @property
-    def key(self) -> tuple[str, int, datetime | None]:
-        return (self.message_id, self.size, self.internal_date)
+    def mark(self) -> bytes | None:
+        """Sixteen bytes that are equal for the same message; None where it has too little to be told by."""
+        if not self.message_id:
+            return None
+        date = self.internal_date.isoformat() if self.internal_date else ""
+        return blake2b(f"{self.size} {date} {self.message_id}".encode(), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """One message in one place at the server, and the email that it became (None: deleted here since)."""
+    """One message in one place at the server. `email` is the number of the email it became, None when that was
+    deleted here since: the message is then known, and stays away."""
 
     uid: int
-    uid_validity: int | None
-    size: int
-    internal_date: datetime | None
-    message_id: str
+    mark: bytes | None
     digest: bytes
-    email_id: EmailId | None
-
-    @property
-    def key(self) -> tuple[str, int, datetime | None]:
-        return (self.message_id, self.size, self.internal_date)
+    email: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +147,11 @@ class Mailbox(Protocol):
         """The UIDs in this range that match, ascending. Raises Invalid when the terms are no search keys."""
         ...
 
-    def identities(self, uids: Sequence[int]) -> AsyncIterator[Identity]:
-        """By what these messages can be recognised, without their bodies."""
+    def identities(self, uids: Sequence[int], *, message_ids: bool = True) -> AsyncIterator[Identity]:
+        """By what these messages can be recognised, without their bodies.
+
+        Without `message_ids` only sizes and dates are asked for, which costs the server much less.
+        """
         ...
 
     def fetch(self, identities: Sequence[Identity]) -> AsyncIterator[RawMessage]:

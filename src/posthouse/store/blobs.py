@@ -1,0 +1,166 @@
+"""Raw bytes: what mail looked like when it came, and what is sent and uploaded.
+
+Bytes go in many at a time and come out one at a time, so they are kept in *packs*: each `put` writes one immutable
+file of compressed stretches (zstd, one frame each), and a row remembers where its stretch lies. A pack is durable
+before `put` returns. One that no transaction came to mention is an orphan, harmless, and swept away later; one
+whose last row is gone is deleted.
+
+Packs lie in a directory, or in any store that obstore has a URL for (`s3://bucket/prefix`, `gs://…`, `az://…`).
+"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Protocol
+from uuid import uuid4
+
+import obstore
+import zstandard
+from obstore.store import ObjectStore, from_url
+
+from posthouse.model.mail import Stored
+from posthouse.model.sync import Buffer
+
+_LEVEL = 1  # three quarters of what level 3 saves, at half the time
+_CHUNK = 1 << 20
+_IN_MEMORY = 16 << 20
+
+
+class Shelf(Protocol):
+    """Where packs lie: a directory or an object store."""
+
+    async def put(self, name: str, pack: IO[bytes]) -> None: ...
+
+    async def read(self, name: str, offset: int, length: int) -> bytes:
+        """Raises FileNotFoundError."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Does nothing when it is gone already."""
+        ...
+
+    def names(self) -> AsyncIterator[tuple[str, datetime]]:
+        """Every pack with the time it was written."""
+        ...
+
+
+class Blobs:
+    """The packs on one shelf. `location` is a directory's path or an object store's URL."""
+
+    def __init__(self, location: str) -> None:
+        self._shelf: Shelf = _ObjectShelf(from_url(location)) if "://" in location else _Directory(Path(location))
+
+    async def put(self, pieces: Sequence[Buffer]) -> list[Stored]:
+        """Keep these pieces, in one pack; durable on return. Where each lies, in the same order."""
+        name = str(uuid4())
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as pack:
+            stored = await asyncio.to_thread(_write_pack, name, pieces, pack)
+            await self._shelf.put(name, pack)
+        return stored
+
+    async def get(self, stored: Stored) -> bytes:
+        """The piece that lies there, whole. Raises FileNotFoundError when its pack is gone."""
+        frame = await self._shelf.read(stored.pack, stored.offset, stored.length)
+        if stored.size < _CHUNK:
+            return _inflate(frame, stored.size)
+        return await asyncio.to_thread(_inflate, frame, stored.size)
+
+    async def remove(self, packs: Iterable[str]) -> None:
+        for pack in packs:
+            await self._shelf.remove(pack)
+
+    async def written_before(self, moment: datetime) -> list[str]:
+        """The packs that are older than this: where a sweep looks for orphans."""
+        return [name async for name, written in self._shelf.names() if written < moment]
+
+
+def _write_pack(name: str, pieces: Sequence[Buffer], pack: IO[bytes]) -> list[Stored]:
+    compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    stored, offset = [], 0
+    for piece in pieces:
+        if len(piece) <= _CHUNK:
+            pack.write(compressor.compress(memoryview(piece)))
+        else:
+            with compressor.stream_writer(pack, size=len(piece), closefd=False) as frame:
+                for start in range(0, len(piece), _CHUNK):
+                    frame.write(piece[start : start + _CHUNK])
+        end = pack.tell()
+        stored.append(Stored(pack=name, offset=offset, length=end - offset, size=len(piece)))
+        offset = end
+    pack.seek(0)
+    return stored
+
+
+def _inflate(frame: bytes, size: int) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)
+
+
+class _Directory:
+    """Packs as files, in 256 folders by the first letters of their names; synced to the disk before they count."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(self, name: str, pack: IO[bytes]) -> None:
+        await asyncio.to_thread(self._put, name, pack)
+
+    def _put(self, name: str, pack: IO[bytes]) -> None:
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        with unfinished.open("wb") as file:
+            while chunk := pack.read(_CHUNK):
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    async def read(self, name: str, offset: int, length: int) -> bytes:
+        return await asyncio.to_thread(self._read, name, offset, length)
+
+    def _read(self, name: str, offset: int, length: int) -> bytes:
+        with self._path(name).open("rb") as file:
+            file.seek(offset)
+            return file.read(length)
+
+    async def remove(self, name: str) -> None:
+        await asyncio.to_thread(self._path(name).unlink, missing_ok=True)
+
+    async def names(self) -> AsyncIterator[tuple[str, datetime]]:
+        for path in await asyncio.to_thread(lambda: list(self._root.glob("??/*"))):
+            yield path.stem, datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+    def _path(self, name: str) -> Path:
+        return self._root / name[:2] / name
+
+
+class _ObjectShelf:
+    """Packs as objects."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def put(self, name: str, pack: IO[bytes]) -> None:
+        await obstore.put_async(self._store, name, pack)
+
+    async def read(self, name: str, offset: int, length: int) -> bytes:
+        return bytes(await obstore.get_range_async(self._store, name, start=offset, length=length))
+
+    async def remove(self, name: str) -> None:
+        try:
+            await obstore.delete_async(self._store, name)
+        except FileNotFoundError:
+            return
+
+    async def names(self) -> AsyncIterator[tuple[str, datetime]]:
+        async for objects in obstore.list(self._store):
+            for found in objects:
+                yield found["path"], found["last_modified"]

@@ -1,0 +1,187 @@
+"""The database: transactions, and everything in which SQLite and PostgreSQL differ.
+
+`transaction()` is for writing and `reading()` for looking; both give a `Transaction` whose parts (`tx.mail`,
+`tx.connectors` …) hold the statements. What must follow a commit (a signal, the deletion of a file) is handed to
+`tx.after_commit` and does not happen when the transaction fails.
+
+The differences, all of them here:
+- SQLite has one writer. Ours queue in this process, and start with BEGIN IMMEDIATE: Python's default starts a
+  transaction at the first write, which loses updates silently. PostgreSQL runs at READ COMMITTED.
+- SQLite's pragmas.
+- Full-text search (`search.py`), which each database does in its own way.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from posthouse.model.errors import Conflict
+from posthouse.store import migrate
+from posthouse.store.accounts import Accounts
+from posthouse.store.connectors import Connectors
+from posthouse.store.events import Events
+from posthouse.store.folders import Folders
+from posthouse.store.inboxes import Inboxes
+from posthouse.store.journal import Journal
+from posthouse.store.mail import Mail
+from posthouse.store.packs import Packs
+from posthouse.store.sealing import Seal
+from posthouse.store.sent import Sent
+from posthouse.store.uploads import Uploads
+
+AfterCommit = Callable[[], Awaitable[None]]
+
+
+class Transaction:
+    """One transaction's parts. Good until the block that gave it ends."""
+
+    def __init__(self, connection: AsyncConnection, seal: Seal) -> None:
+        self.connection = connection
+        self._seal = seal
+        self._after: list[AfterCommit] = []
+
+    def after_commit(self, do: AfterCommit) -> None:
+        self._after.append(do)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.connection)
+
+    @cached_property
+    def inboxes(self) -> Inboxes:
+        return Inboxes(self.connection)
+
+    @cached_property
+    def connectors(self) -> Connectors:
+        return Connectors(self.connection, self._seal)
+
+    @cached_property
+    def folders(self) -> Folders:
+        return Folders(self.connection)
+
+    @cached_property
+    def events(self) -> Events:
+        return Events(self.connection)
+
+    @cached_property
+    def mail(self) -> Mail:
+        return Mail(self.connection)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        return Uploads(self.connection)
+
+    @cached_property
+    def sent(self) -> Sent:
+        return Sent(self.connection)
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(self.connection)
+
+    @cached_property
+    def packs(self) -> Packs:
+        return Packs(self.connection)
+
+
+class Database:
+    """A database by its URL: `sqlite:///path` or `postgresql://user:password@host/name`."""
+
+    def __init__(self, url: str, seal: Seal) -> None:
+        self.engine = _engine(url)
+        self._seal = seal
+        # One writer at a time within SQLite's one process: a fair queue instead of its busy time-out.
+        self._turn = asyncio.Lock() if self.is_sqlite else None
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    async def open(self) -> None:
+        """Bring the tables up to date. Safe to call from many processes at once."""
+        await migrate.upgrade(self.engine)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction that writes. Commits at the end of the block; an error rolls back and goes on.
+
+        Broken uniqueness comes out as Conflict; callers who can say more look before they write.
+        """
+        async with AsyncExitStack() as stack:
+            if self._turn is not None:
+                await stack.enter_async_context(self._turn)
+            connection = await stack.enter_async_context(self.engine.connect())
+            tx = Transaction(connection, self._seal)
+            try:
+                async with connection.begin():
+                    yield tx
+            except IntegrityError as error:
+                raise Conflict("this exists already, or refers to something that does not") from error
+        for do in tx._after:
+            await do()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """A transaction that only looks, at one moment's state (SQLite) or statement by statement (PostgreSQL)."""
+        async with self.engine.connect() as connection:
+            connection = await connection.execution_options(posthouse_reading=True)
+            yield Transaction(connection, self._seal)
+
+
+def _to_json(value: Any) -> str:
+    # Half a surrogate pair has no place in UTF-8, which is what both databases keep.
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _engine(url: str) -> AsyncEngine:
+    parsed = sa.make_url(url)
+    common: dict[str, Any] = {"json_serializer": _to_json}
+    match parsed.get_backend_name():
+        case "sqlite":
+            engine = create_async_engine(
+                parsed.set(drivername="sqlite+aiosqlite"), pool_size=8, max_overflow=8, **common
+            )
+            sa.event.listen(engine.sync_engine, "connect", _set_pragmas)
+            sa.event.listen(engine.sync_engine, "begin", _begin)
+        case "postgresql":
+            engine = create_async_engine(
+                parsed.set(drivername="postgresql+asyncpg"),
+                pool_size=10,
+                max_overflow=20,
+                pool_pre_ping=True,
+                **common,
+            )
+        case other:
+            raise ValueError(f"POSTHOUSE_DATABASE_URL: {other} is not a database we know; use sqlite or postgresql")
+    return engine
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, below
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode = wal",
+        "synchronous = full",  # a commit that was answered survives a power cut
+        "busy_timeout = 15000",
+        "foreign_keys = on",
+        "cache_size = -32000",
+        "temp_store = memory",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    reading = connection.get_execution_options().get("posthouse_reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,0 +1,56 @@
+"""Rows of connector events: one for each sync and each send."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from posthouse.model.events import ConnectorEvent, EventStatus, EventType
+from posthouse.model.values import AccountId, ConnectorId, EventId, Page, Slice
+from posthouse.store.rows import Row, read_page
+from posthouse.store.tables import events
+
+
+class Events:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, event: ConnectorEvent) -> None:
+        await self._connection.execute(sa.insert(events).values(**asdict(event)))
+
+    async def get(self, account: AccountId, event: EventId) -> ConnectorEvent | None:
+        query = sa.select(events).where(events.c.account_id == account, events.c.id == event)
+        row = (await self._connection.execute(query)).mappings().first()
+        return None if row is None else _event(row)
+
+    async def page(
+        self,
+        account: AccountId,
+        slice_: Slice,
+        *,
+        connector: ConnectorId | None = None,
+        type_: EventType | None = None,
+    ) -> Page[ConnectorEvent]:
+        """Events without their logs, which may be long: `get` has them."""
+        query = sa.select(*_WITHOUT_LOGS, sa.null().label("logs")).where(events.c.account_id == account)
+        if connector is not None:
+            query = query.where(events.c.connector_id == connector)
+        if type_ is not None:
+            query = query.where(events.c.type == type_)
+        return await read_page(self._connection, query, slice_, _event)
+
+    async def mark_seen(self, event: EventId) -> None:
+        await self._connection.execute(sa.update(events).where(events.c.id == event).values(seen=True))
+
+    async def remove_before(self, moment: datetime) -> int:
+        """Forget events that are older. How many went."""
+        return (await self._connection.execute(sa.delete(events).where(events.c.created_at < moment))).rowcount
+
+
+_WITHOUT_LOGS = [column for column in events.c if column.name != "logs"]
+
+
+def _event(row: Row) -> ConnectorEvent:
+    values = {name: value for name, value in row.items() if name != "number"}
+    return ConnectorEvent(**{**values, "type": EventType(values["type"]), "status": EventStatus(values["status"])})

@@ -1,0 +1,140 @@
+"""Rows of what we know of external folders: how far each is synced, and which message there became which email."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from posthouse.model.sync import Cursor, Occurrence
+from posthouse.model.values import ConnectorId
+from posthouse.store.tables import folders, occurrences
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder of a connector as rows know it. `era` counts how often its UIDs have lost their meaning."""
+
+    number: int
+    era: int
+    cursor: Cursor
+
+
+class Folders:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, connector: ConnectorId, folder: str) -> Place | None:
+        query = sa.select(folders).where(folders.c.connector_id == connector, folders.c.name == folder)
+        row = (await self._connection.execute(query)).mappings().first()
+        if row is None:
+            return None
+        cursor = Cursor(
+            folder=folder,
+            uid_validity=row["uid_validity"],
+            next_uid=row["next_uid"],
+            highest_modseq=row["highest_modseq"],
+            search_terms=row["search_terms"],
+        )
+        return Place(row["number"], row["era"], cursor)
+
+    async def keep(self, connector: ConnectorId, cursor: Cursor, *, era: int) -> int:
+        """Remember how far a folder is synced. The folder's number."""
+        values = {
+            "uid_validity": cursor.uid_validity,
+            "next_uid": cursor.next_uid,
+            "highest_modseq": cursor.highest_modseq,
+            "search_terms": cursor.search_terms,
+            "era": era,
+        }
+        number = await self._connection.scalar(
+            sa.update(folders)
+            .where(folders.c.connector_id == connector, folders.c.name == cursor.folder)
+            .values(values)
+            .returning(folders.c.number)
+        )
+        if number is None:
+            number = await self._connection.scalar(
+                sa.insert(folders)
+                .values(connector_id=connector, name=cursor.folder, **values)
+                .returning(folders.c.number)
+            )
+        assert number is not None
+        return int(number)
+
+    async def known_uids(self, place: int, era: int, start: int, stop: int) -> set[int]:
+        """The UIDs from `start` up to before `stop` that have become emails, or were before they were deleted."""
+        query = sa.select(occurrences.c.uid).where(
+            occurrences.c.folder == place,
+            occurrences.c.era == era,
+            occurrences.c.uid >= start,
+            occurrences.c.uid < stop,
+        )
+        return set(await self._connection.scalars(query))
+
+    async def unplaced(self, place: int, era: int) -> list[Occurrence]:
+        """What earlier eras knew and this one has not met again yet, by email; oldest first."""
+        here, there = occurrences.alias(), occurrences.alias()
+        met = sa.select(there.c.uid).where(
+            there.c.folder == place,
+            there.c.era == era,
+            there.c.digest == here.c.digest,
+            there.c.email.is_not_distinct_from(here.c.email),
+        )
+        query = (
+            sa.select(here.c.uid, here.c.mark, here.c.digest, here.c.email)
+            .where(here.c.folder == place, here.c.era < era, ~met.exists())
+            .order_by(here.c.era.desc(), here.c.uid)
+        )
+        return [Occurrence(**row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def add_occurrences(self, place: int, era: int, found: Sequence[Occurrence]) -> None:
+        if found:
+            await self._connection.execute(
+                sa.insert(occurrences),
+                [
+                    {
+                        "folder": place,
+                        "era": era,
+                        "uid": one.uid,
+                        "mark": one.mark,
+                        "digest": one.digest,
+                        "email": one.email,
+                    }
+                    for one in found
+                ],
+            )
+
+    async def forget_before(self, place: int, era: int) -> None:
+        """Drop what earlier eras knew: everything that is still at the server has been met again.
+
+        What is gone there and deleted here is forgotten with it; the rest is still told by its email's digest.
+        """
+        await self._connection.execute(
+            sa.delete(occurrences).where(occurrences.c.folder == place, occurrences.c.era < era)
+        )
+
+    async def forget_vanished(self, place: int, era: int, uids: Iterable[range]) -> None:
+        """Drop the occurrences that the server says are no longer there."""
+        for gone in uids:
+            await self._connection.execute(
+                sa.delete(occurrences).where(
+                    occurrences.c.folder == place,
+                    occurrences.c.era == era,
+                    occurrences.c.uid >= gone.start,
+                    occurrences.c.uid < gone.stop,
+                )
+            )
+
+    async def deleted_digests(self, connector: ConnectorId, digests: Sequence[bytes]) -> set[bytes]:
+        """Which of these messages came by this connector once and were deleted here since."""
+        query = (
+            sa.select(occurrences.c.digest)
+            .join(folders, folders.c.number == occurrences.c.folder)
+            .where(
+                folders.c.connector_id == connector,
+                occurrences.c.email.is_(None),
+                occurrences.c.digest.in_(digests),
+            )
+        )
+        return set(await self._connection.scalars(query))

@@ -1,0 +1,64 @@
+"""The journal: what has happened in each inbox, in order.
+
+An entry's position is drawn from its inbox's row in the appending transaction, whose lock on that row makes the
+order of positions the order of commits, without gaps, on both databases. A reader keeps the last position that it
+has seen, and asks for what comes after.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from posthouse.model.events import Entry, Happening
+from posthouse.model.values import EmailId, InboxId
+from posthouse.store.tables import inboxes, journal
+
+
+class Journal:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def append(self, inbox: InboxId, happening: Happening, emails: Sequence[EmailId], at: datetime) -> int:
+        """Write one line for each email, in this order. The position of the last line.
+
+        From here to the commit nobody else can write to this inbox's journal.
+        """
+        last = await self._connection.scalar(
+            sa.update(inboxes)
+            .where(inboxes.c.id == inbox)
+            .values(position=inboxes.c.position + len(emails))
+            .returning(inboxes.c.position)
+        )
+        assert last is not None, "an inbox that mail is filed in exists"
+        first = last - len(emails) + 1
+        if emails:
+            await self._connection.execute(
+                sa.insert(journal),
+                [
+                    {
+                        "inbox_id": inbox,
+                        "position": position,
+                        "happening": happening,
+                        "email_id": email,
+                        "at": at,
+                    }
+                    for position, email in enumerate(emails, first)
+                ],
+            )
+        return int(last)
+
+    async def after(self, inbox: InboxId, position: int, most: int = 100) -> list[Entry]:
+        query = (
+            sa.select(journal)
+            .where(journal.c.inbox_id == inbox, journal.c.position > position)
+            .order_by(journal.c.position)
+            .limit(most)
+        )
+        rows = (await self._connection.execute(query)).mappings()
+        return [Entry(**{**row, "happening": Happening(row["happening"])}) for row in rows]
+
+    async def position(self, inbox: InboxId) -> int:
+        """The position of an inbox's last line; 0 when nothing has happened yet."""
+        return await self._connection.scalar(sa.select(inboxes.c.position).where(inboxes.c.id == inbox)) or 0

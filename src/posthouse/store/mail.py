@@ -1,0 +1,278 @@
+"""Rows of received mail: emails, their attachments, and the words they are found by."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from posthouse.model.mail import Attachment, Email, EmailQuery, Stored
+from posthouse.model.message import Address, Transfer
+from posthouse.model.values import AccountId, EmailId, InboxId, Page, Slice
+from posthouse.store import search
+from posthouse.store.rows import Row, addresses_from_json, addresses_to_json, bounded, read_page
+from posthouse.store.tables import attachments, emails
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filing:
+    """An email to be filed, with everything that is not in its preview."""
+
+    email: Email
+    digest: bytes
+    attachments: tuple[Attachment, ...]
+    search_text: str
+
+
+class Mail:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    # Filing
+
+    async def add(self, filings: Sequence[Filing]) -> dict[EmailId, int]:
+        """File emails, in this order. Their numbers, by id."""
+        if not filings:
+            return {}
+        inserted = await self._connection.execute(
+            sa.insert(emails).returning(emails.c.id, emails.c.number), [_email_row(f) for f in filings]
+        )
+        numbers: dict[EmailId, int] = {row.id: row.number for row in inserted}
+        parts = [_attachment_row(f.email.account_id, part) for f in filings for part in f.attachments]
+        if parts:
+            await self._connection.execute(sa.insert(attachments), parts)
+        await search.index(self._connection, {numbers[f.email.id]: f.search_text for f in filings})
+        return numbers
+
+    async def by_digest(self, inbox: InboxId, digests: Sequence[bytes]) -> Mapping[bytes, int]:
+        """Which of these messages the inbox has already: the number of the email, by digest."""
+        query = sa.select(emails.c.digest, emails.c.number).where(
+            emails.c.inbox_id == inbox, emails.c.digest.in_(digests)
+        )
+        return {row.digest: row.number for row in await self._connection.execute(query)}
+
+    # Reading
+
+    async def get(self, account: AccountId, email: EmailId) -> Email | None:
+        query = sa.select(emails).where(emails.c.account_id == account, emails.c.id == email)
+        row = (await self._connection.execute(query)).mappings().first()
+        return None if row is None else _email(row)
+
+    async def page(self, account: AccountId, query: EmailQuery) -> Page[Email]:
+        return await read_page(self._connection, self._matching(account, query), query.slice, _email)
+
+    async def latest(self, account: AccountId, inbox_ids: Sequence[InboxId] = ()) -> Email | None:
+        query = _within(sa.select(emails).where(emails.c.account_id == account), inbox_ids)
+        row = (await self._connection.execute(query.order_by(emails.c.number.desc()).limit(1))).mappings().first()
+        return None if row is None else _email(row)
+
+    async def count(self, account: AccountId, inbox_ids: Sequence[InboxId] = (), *, unread_only: bool = False) -> int:
+        query = _within(sa.select(sa.func.count()).where(emails.c.account_id == account), inbox_ids)
+        if unread_only:
+            query = query.where(~emails.c.read)
+        return await self._connection.scalar(query) or 0
+
+    async def attachments(self, email: EmailId) -> list[Attachment]:
+        query = sa.select(attachments).where(attachments.c.email_id == email).order_by(attachments.c.number)
+        return [_attachment(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def attachment(self, account: AccountId, attachment: str) -> Attachment | None:
+        query = sa.select(attachments).where(
+            attachments.c.account_id == account,
+            attachments.c.id == attachment,
+            attachments.c.email_id.is_not(None),
+        )
+        row = (await self._connection.execute(query)).mappings().first()
+        return None if row is None else _attachment(row)
+
+    # Changing
+
+    async def mark_read(
+        self,
+        account: AccountId,
+        read: bool,
+        now: datetime,
+        *,
+        ids: Sequence[EmailId] | None = None,
+        inbox: InboxId | None = None,
+    ) -> list[tuple[InboxId, EmailId]]:
+        """Set the read state of some emails, or of all. Those that it changed."""
+        query = sa.update(emails).where(emails.c.account_id == account, emails.c.read != read)
+        if ids is not None:
+            query = query.where(emails.c.id.in_(ids))
+        if inbox is not None:
+            query = query.where(emails.c.inbox_id == inbox)
+        changed = await self._connection.execute(
+            query.values(read=read, updated_at=now).returning(emails.c.inbox_id, emails.c.id)
+        )
+        return [(row.inbox_id, row.id) for row in changed]
+
+    async def remove(
+        self,
+        account: AccountId,
+        *,
+        ids: Sequence[EmailId] | None = None,
+        inbox_ids: Sequence[InboxId] | None = None,
+        slice_: Slice = Slice(),  # noqa: B008 (frozen)
+        most: int = 1000,
+    ) -> list["Removed"]:
+        """Delete emails: some, or those of some inboxes, or all within the slice's bounds; at most `most`, so
+        that no transaction grows long. The caller gives their packs back."""
+        chosen = bounded(
+            sa.select(emails.c.number, emails.c.id, emails.c.inbox_id, emails.c.pack).where(
+                emails.c.account_id == account
+            ),
+            emails.c.created_at,
+            slice_,
+        )
+        if ids is not None:
+            chosen = chosen.where(emails.c.id.in_(ids))
+        if inbox_ids is not None:
+            chosen = chosen.where(emails.c.inbox_id.in_(inbox_ids))
+        rows = (await self._connection.execute(chosen.order_by(emails.c.number).limit(most))).all()
+        numbers = [row.number for row in rows]
+        await search.forget(self._connection, numbers)
+        await self._connection.execute(sa.delete(emails).where(emails.c.number.in_(numbers)))
+        return [Removed(row.inbox_id, row.id, row.pack) for row in rows]
+
+    def _matching(self, account: AccountId, query: EmailQuery) -> sa.Select[Any]:
+        found = _within(sa.select(emails).where(emails.c.account_id == account), query.inbox_ids)
+        if query.unread_only:
+            found = found.where(~emails.c.read)
+        if query.favourites_only:
+            found = found.where(emails.c.favourite)
+        if query.search:
+            found = found.where(search.matching(self._connection.dialect.name, query.search))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    inbox_id: InboxId
+    email_id: EmailId
+    pack: str
+
+
+def _within(query: sa.Select[Any], inbox_ids: Sequence[InboxId]) -> sa.Select[Any]:
+    return query.where(emails.c.inbox_id.in_(inbox_ids)) if inbox_ids else query
+
+
+def stored_columns(stored: Stored) -> dict[str, Any]:
+    return {
+        "pack": stored.pack,
+        "pack_offset": stored.offset,
+        "pack_length": stored.length,
+        "pack_size": stored.size,
+    }
+
+
+def stored_of(row: Row, size: int | None = None) -> Stored:
+    return Stored(
+        pack=row["pack"],
+        offset=row["pack_offset"],
+        length=row["pack_length"],
+        size=row["pack_size"] if size is None else size,
+    )
+
+
+def _email_row(filing: Filing) -> dict[str, Any]:
+    email = filing.email
+    return {
+        "id": email.id,
+        "account_id": email.account_id,
+        "inbox_id": email.inbox_id,
+        "created_at": email.created_at,
+        "updated_at": email.updated_at,
+        "read": email.read,
+        "favourite": email.favourite,
+        "digest": filing.digest,
+        "sender": None if email.sender is None else [email.sender.name, email.sender.email],
+        "to": addresses_to_json(email.to),
+        "cc": addresses_to_json(email.cc),
+        "bcc": addresses_to_json(email.bcc),
+        "reply_to": addresses_to_json(email.reply_to),
+        "subject": email.subject,
+        "message_id": email.message_id,
+        "in_reply_to": email.in_reply_to,
+        "sent_at": email.sent_at,
+        "size": email.size,
+        "excerpt": email.excerpt,
+        "is_html": email.is_html,
+        "charset": email.charset,
+        "content_types": list(email.content_types),
+        "attachment_ids": list(email.attachment_ids),
+        "folder": email.folder,
+        "external_id": email.external_id,
+        "problem": email.problem,
+        **stored_columns(email.stored),
+    }
+
+
+def _email(row: Row) -> Email:
+    return Email(
+        id=row["id"],
+        account_id=row["account_id"],
+        inbox_id=row["inbox_id"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        read=row["read"],
+        favourite=row["favourite"],
+        sender=None if row["sender"] is None else Address(*row["sender"]),
+        to=addresses_from_json(row["to"]),
+        cc=addresses_from_json(row["cc"]),
+        bcc=addresses_from_json(row["bcc"]),
+        reply_to=addresses_from_json(row["reply_to"]),
+        subject=row["subject"],
+        message_id=row["message_id"],
+        in_reply_to=row["in_reply_to"],
+        sent_at=row["sent_at"],
+        size=row["size"],
+        excerpt=row["excerpt"],
+        is_html=row["is_html"],
+        charset=row["charset"],
+        content_types=tuple(row["content_types"]),
+        attachment_ids=tuple(row["attachment_ids"]),
+        folder=row["folder"],
+        external_id=row["external_id"],
+        problem=row["problem"],
+        stored=stored_of(row),
+    )
+
+
+def _attachment_row(account: AccountId, part: Attachment) -> dict[str, Any]:
+    return {
+        "id": part.id,
+        "account_id": account,
+        "inbox_id": part.inbox_id,
+        "email_id": part.email_id,
+        "name": part.name,
+        "content_type": part.content_type,
+        "content_id": part.content_id,
+        "size": part.size,
+        "created_at": part.created_at,
+        "start": part.start,
+        "end": part.end,
+        "transfer": part.transfer,
+    }
+
+
+def _attachment(row: Row) -> Attachment:
+    return Attachment(
+        id=row["id"],
+        email_id=row["email_id"],
+        inbox_id=row["inbox_id"],
+        name=row["name"],
+        content_type=row["content_type"],
+        content_id=row["content_id"],
+        size=row["size"],
+        start=row["start"],
+        end=row["end"],
+        transfer=Transfer(row["transfer"]),
+        created_at=row["created_at"],
+    )
+
+
+def removed_packs(removed: Iterable[Removed]) -> list[str]:
+    return [one.pack for one in removed]

@@ -1,0 +1,147 @@
+"""Rows of sent emails, and of those still on their way."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from posthouse.model.mail import SendState, SentEmail
+from posthouse.model.message import Address
+from posthouse.model.values import AccountId, InboxId, Page, SentId, Slice
+from posthouse.store.mail import stored_columns, stored_of
+from posthouse.store.rows import Row, addresses_from_json, addresses_to_json, bounded, read_page
+from posthouse.store.tables import sent_emails
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedSent:
+    id: SentId
+    pack: str
+
+
+class Sent:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, sent: SentEmail) -> None:
+        await self._connection.execute(
+            sa.insert(sent_emails).values(
+                id=sent.id,
+                account_id=sent.account_id,
+                inbox_id=sent.inbox_id,
+                connector_id=sent.connector_id,
+                state=sent.state,
+                state_text=sent.state_text,
+                created_at=sent.created_at,
+                sent_at=sent.sent_at,
+                sender=[sent.sender.name, sent.sender.email],
+                to=addresses_to_json(sent.to),
+                cc=addresses_to_json(sent.cc),
+                bcc=addresses_to_json(sent.bcc),
+                reply_to=addresses_to_json(sent.reply_to),
+                refused=list(sent.refused),
+                subject=sent.subject,
+                message_id=sent.message_id,
+                is_html=sent.is_html,
+                size=sent.size,
+                excerpt=sent.excerpt,
+                attachment_ids=list(sent.attachment_ids),
+                virtual=sent.virtual,
+                **stored_columns(sent.stored),
+            )
+        )
+
+    async def settle(
+        self, sent: SentId, state: SendState, text: str, *, refused: tuple[str, ...], sent_at: datetime | None
+    ) -> None:
+        """Write down how far a send has come."""
+        await self._connection.execute(
+            sa.update(sent_emails)
+            .where(sent_emails.c.id == sent)
+            .values(state=state, state_text=text, refused=list(refused), sent_at=sent_at)
+        )
+
+    async def get(self, account: AccountId, sent: SentId) -> SentEmail | None:
+        query = sa.select(sent_emails).where(sent_emails.c.account_id == account, sent_emails.c.id == sent)
+        row = (await self._connection.execute(query)).mappings().first()
+        return None if row is None else _sent(row)
+
+    async def page(
+        self, account: AccountId, slice_: Slice, *, inbox: InboxId | None = None, search: str = ""
+    ) -> Page[SentEmail]:
+        """What was sent; failed tries are not among it. `search` is looked for in subject and recipients."""
+        query = sa.select(sent_emails).where(
+            sent_emails.c.account_id == account,
+            sent_emails.c.state.in_((SendState.ACCEPTED, SendState.UNKNOWN)),
+        )
+        if inbox is not None:
+            query = query.where(sent_emails.c.inbox_id == inbox)
+        if search:
+            columns = (
+                sent_emails.c.subject,
+                *(sa.cast(sent_emails.c[c], sa.Text) for c in ("to", "cc", "bcc")),
+            )
+            query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
+        return await read_page(self._connection, query, slice_, _sent)
+
+    async def count(self, account: AccountId, inbox: InboxId) -> int:
+        query = sa.select(sa.func.count()).where(
+            sent_emails.c.account_id == account,
+            sent_emails.c.inbox_id == inbox,
+            sent_emails.c.state.in_((SendState.ACCEPTED, SendState.UNKNOWN)),
+        )
+        return await self._connection.scalar(query) or 0
+
+    async def interrupted(self, before: datetime) -> list[SentId]:
+        """Sends that were under way before this moment and never settled."""
+        query = sa.select(sent_emails.c.id).where(
+            sent_emails.c.state == SendState.CONNECTING, sent_emails.c.created_at < before
+        )
+        return list(await self._connection.scalars(query))
+
+    async def remove(
+        self,
+        account: AccountId,
+        *,
+        sent: SentId | None = None,
+        inbox: InboxId | None = None,
+        slice_: Slice = Slice(),  # noqa: B008 (frozen)
+    ) -> list[RemovedSent]:
+        """Delete sent emails: one, an inbox's, or all. The caller gives their packs back."""
+        query: Any = sa.delete(sent_emails).where(sent_emails.c.account_id == account)
+        if sent is not None:
+            query = query.where(sent_emails.c.id == sent)
+        if inbox is not None:
+            query = query.where(sent_emails.c.inbox_id == inbox)
+        query = bounded(query, sent_emails.c.created_at, slice_)
+        removed = await self._connection.execute(query.returning(sent_emails.c.id, sent_emails.c.pack))
+        return [RemovedSent(row.id, row.pack) for row in removed]
+
+
+def _sent(row: Row) -> SentEmail:
+    return SentEmail(
+        id=row["id"],
+        account_id=row["account_id"],
+        inbox_id=row["inbox_id"],
+        connector_id=row["connector_id"],
+        state=SendState(row["state"]),
+        state_text=row["state_text"],
+        created_at=row["created_at"],
+        sent_at=row["sent_at"],
+        sender=Address(*row["sender"]),
+        to=addresses_from_json(row["to"]),
+        cc=addresses_from_json(row["cc"]),
+        bcc=addresses_from_json(row["bcc"]),
+        reply_to=addresses_from_json(row["reply_to"]),
+        refused=tuple(row["refused"]),
+        subject=row["subject"],
+        message_id=row["message_id"],
+        is_html=row["is_html"],
+        size=row["size"],
+        excerpt=row["excerpt"],
+        attachment_ids=tuple(row["attachment_ids"]),
+        virtual=row["virtual"],
+        stored=stored_of(row),
+    )
