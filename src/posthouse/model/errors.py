@@ -7,6 +7,7 @@
     ├─ NotFound                        not there, or not yours              404   NOT_FOUND
     ├─ Conflict                        already so, or in use                409
     ├─ TooLarge                        over a limit of ours                 413
+    ├─ Unavailable                     our database does not answer         503
     └─ RemoteError                     .transient  .retry_after             502
        ├─ Unreachable                  DNS, refused, timed out              CONNECTION_ERROR
        ├─ EgressRefused                our own guard said no                CONNECTION_ERROR
@@ -68,6 +69,10 @@ class Conflict(PosthouseError):
 
 class TooLarge(PosthouseError):
     """It is over a limit of ours; the message names the limit."""
+
+
+class Unavailable(PosthouseError):
+    """Our own database does not answer just now; asking again in a moment is right."""
 
 
 class RemoteError(PosthouseError):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from posthouse.model.errors import FolderMissing, NotFound, RemoteError
+from posthouse.model.errors import FolderMissing, NotFound, RemoteError, Stage
 from posthouse.model.values import AccountId, ConnectorId, EmailId, EventId, InboxId
 
 
@@ -70,6 +70,18 @@ class ConnectorEvent:
     logs: str | None
     seen: bool
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestResult:
+    """How a connection test went: how far it came, in words for the user, with what was said."""
+
+    __test__ = False  # pytest collects what is called Test…
+
+    success: bool
+    message: str
+    stage: Stage | None = None
+    logs: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -114,6 +114,25 @@ class Upload:
     stored: Stored
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """An email as somebody asks us to send it. Addresses are texts as people write them (`Ann <ann@x.y>`);
+    `attachments` are ids of uploads; an absent sender is the connector's or inbox's own address."""
+
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    sender: str | None = None
+    sender_name: str | None = None
+    use_inbox_name: bool = False
+    reply_to: str | None = None
+    subject: str = ""
+    body: str = ""
+    is_html: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    attachments: tuple[str, ...] = ()
+
+
 class SendState(StrEnum):
     """How far a sent email has come. UNKNOWN: given to the server, and its answer never came; not sent again."""
 

@@ -84,6 +84,16 @@ def plan(cursor: Cursor | None, seen: Snapshot, search_terms: str = "") -> Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A folder at the server. `special_use` is `inbox`, `sent`, `junk`, `trash`, `drafts`, `archive`, `all`,
+    `flagged`, `important`, or ''."""
+
+    name: str
+    selectable: bool
+    special_use: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """By what a message is recognised when its UID is new: cheap to ask for, and the same at every visit."""
 

@@ -1,0 +1,24 @@
+"""What we do, one verb a method and one transaction at a time; all faces of the house call these same objects."""
+
+from dataclasses import dataclass
+
+from posthouse.services.accounts import Accounts
+from posthouse.services.attachments import Attachments
+from posthouse.services.connectors import Connectors
+from posthouse.services.inboxes import Inboxes
+from posthouse.services.mail import Mail
+from posthouse.services.sending import Sending
+from posthouse.services.sync import Sync
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a face of the house may ask for."""
+
+    accounts: Accounts
+    inboxes: Inboxes
+    connectors: Connectors
+    sync: Sync
+    mail: Mail
+    sending: Sending
+    attachments: Attachments

@@ -75,6 +75,11 @@ class Connectors:
         query = sa.select(connectors).where(sa.or_(*meant)).order_by(connectors.c.number)
         return [_connector(row) for row in (await self._connection.execute(query)).mappings()]
 
+    async def everyone(self) -> list[Connector]:
+        """All connectors of all accounts: for the engine and the operator."""
+        rows = (await self._connection.execute(sa.select(connectors).order_by(connectors.c.number))).mappings()
+        return [_connector(row) for row in rows]
+
     async def page(self, account: AccountId, slice_: Slice) -> Page[Connector]:
         query = sa.select(connectors).where(connectors.c.account_id == account)
         return await read_page(self._connection, query, slice_, _connector)

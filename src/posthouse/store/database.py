@@ -19,10 +19,10 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from posthouse.model.errors import Conflict
+from posthouse.model.errors import Conflict, Unavailable
 from posthouse.store import migrate
 from posthouse.store.accounts import Accounts
 from posthouse.store.connectors import Connectors
@@ -120,7 +120,7 @@ class Database:
         async with AsyncExitStack() as stack:
             if self._turn is not None:
                 await stack.enter_async_context(self._turn)
-            connection = await stack.enter_async_context(self.engine.connect())
+            connection = await stack.enter_async_context(self._connected())
             tx = Transaction(connection, self._seal)
             try:
                 async with connection.begin():
@@ -133,9 +133,20 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """A transaction that only looks, at one moment's state (SQLite) or statement by statement (PostgreSQL)."""
-        async with self.engine.connect() as connection:
+        async with self._connected() as connection:
             connection = await connection.execution_options(posthouse_reading=True)
             yield Transaction(connection, self._seal)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            connection = await self.engine.connect()
+        except (OSError, DBAPIError, TimeoutError) as error:
+            raise Unavailable("the database does not answer; try again in a moment") from error
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 def _to_json(value: Any) -> str:

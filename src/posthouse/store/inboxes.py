@@ -80,7 +80,7 @@ class Inboxes:
             query = query.where((connectors.c.id.is_not(None)) == connected)
         return await read_page(self._connection, query, slice_, _inbox)
 
-    async def ids(self, account: AccountId, slice_: Slice = Slice()) -> list[InboxId]:  # noqa: B008 (frozen)
+    async def ids(self, account: AccountId, slice_: Slice = Slice()) -> list[InboxId]:
         query = bounded(sa.select(inboxes.c.id).where(inboxes.c.account_id == account), inboxes.c.created_at, slice_)
         return list((await self._connection.scalars(query.order_by(inboxes.c.number))).all())
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.events import Entry, Happening
-from posthouse.model.values import EmailId, InboxId
+from posthouse.model.values import EmailId, InboxId, SentId
 from posthouse.store.tables import inboxes, journal
 
 
@@ -20,7 +20,9 @@ class Journal:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def append(self, inbox: InboxId, happening: Happening, emails: Sequence[EmailId], at: datetime) -> int:
+    async def append(
+        self, inbox: InboxId, happening: Happening, emails: Sequence[EmailId | SentId], at: datetime
+    ) -> int:
         """Write one line for each email, in this order. The position of the last line.
 
         From here to the commit nobody else can write to this inbox's journal.

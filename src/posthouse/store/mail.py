@@ -115,7 +115,7 @@ class Mail:
         *,
         ids: Sequence[EmailId] | None = None,
         inbox_ids: Sequence[InboxId] | None = None,
-        slice_: Slice = Slice(),  # noqa: B008 (frozen)
+        slice_: Slice = Slice(),
         most: int = 1000,
     ) -> list["Removed"]:
         """Delete emails: some, or those of some inboxes, or all within the slice's bounds; at most `most`, so

@@ -38,9 +38,7 @@ async def index(connection: AsyncConnection, texts: Mapping[int, str]) -> None:
         return
     found = {number: words(text) for number, text in texts.items()}
     if connection.dialect.name == "postgresql":
-        statement = (
-            "INSERT INTO email_search VALUES (:number, array_to_tsvector(CAST(:words AS text[])))"
-        )
+        statement = "INSERT INTO email_search VALUES (:number, array_to_tsvector(CAST(:words AS text[])))"
         rows: list[dict[str, Any]] = [{"number": number, "words": each} for number, each in found.items()]
     else:
         statement = "INSERT INTO email_search (rowid, words) VALUES (:number, :words)"

@@ -107,7 +107,7 @@ class Sent:
         *,
         sent: SentId | None = None,
         inbox: InboxId | None = None,
-        slice_: Slice = Slice(),  # noqa: B008 (frozen)
+        slice_: Slice = Slice(),
     ) -> list[RemovedSent]:
         """Delete sent emails: one, an inbox's, or all. The caller gives their packs back."""
         query: Any = sa.delete(sent_emails).where(sent_emails.c.account_id == account)

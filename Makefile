@@ -1,0 +1,49 @@
+# `make` alone lists what there is. Needed beforehand: make, and Python 3.11 or newer as $(PYTHON).
+# The rest goes into $(VENV), or is said (scripts/prepare.py).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.ready-run
+DEV := $(VENV)/.ready-dev
+# Worker processes of the tests; each starts servers of its own.
+WORKERS ?= 2
+# More options for pytest: make test ARGS="-k idle -x"
+ARGS ?=
+
+export VENV
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format servers clean
+
+help: ## This list
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(RUN) ## Everything on this machine, with a mail provider to play with
+	@$(BIN)/posthouse demo
+
+test: servers $(DEV) ## All tests, against real servers (ARGS="…" for pytest)
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+check: $(DEV) ## Style, formatting, types and import contracts: what CI runs besides the tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	MYPYPATH=src:tests $(BIN)/mypy --strict --explicit-package-bases scripts tests/conftest.py tests/peers
+	$(BIN)/lint-imports
+
+format: $(DEV) ## Format the code and mend what can be mended by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+servers: ## Install the servers that the tests start, where they are missing
+	@$(PYTHON) scripts/prepare.py servers
+
+clean: ## Forget the virtual environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(RUN): pyproject.toml scripts/prepare.py
+	@$(PYTHON) scripts/prepare.py run
+
+$(DEV): pyproject.toml scripts/prepare.py
+	@$(PYTHON) scripts/prepare.py dev

@@ -1,0 +1,180 @@
+"""The one file that knows everybody: builds the house from its settings, starts it and stops it."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import stat
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from posthouse.api.asgi import create_api
+from posthouse.config import Settings
+from posthouse.dashboard.pages import create_dashboard
+from posthouse.model.errors import PosthouseError
+from posthouse.model.values import Clock, Secret, utc_now
+from posthouse.remote.egress import Egress
+from posthouse.remote.mailbox import open_mailbox
+from posthouse.remote.submission import open_submission
+from posthouse.services import Services
+from posthouse.services.accounts import Accounts
+from posthouse.services.attachments import Attachments
+from posthouse.services.connectors import Connectors
+from posthouse.services.inboxes import Inboxes
+from posthouse.services.intake import Intake
+from posthouse.services.mail import Mail
+from posthouse.services.sending import Sending
+from posthouse.services.sync import Batches, Sync
+from posthouse.store.blobs import Blobs
+from posthouse.store.database import Database
+from posthouse.store.sealing import Seal
+
+log = structlog.get_logger()
+
+SECRET_KEY_FILE = "secret.key"  # noqa: S105 (a file's name)
+ORPHAN_AGE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The house, built. `opened` brings it to life and puts it to rest."""
+
+    settings: Settings
+    database: Database
+    blobs: Blobs
+    services: Services
+    now: Clock
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[Services]:
+        """The services on an up-to-date database, until the block ends."""
+        await self.database.open()
+        try:
+            interrupted = await self.services.sending.settle_interrupted()
+            if interrupted:
+                log.warning("sends were interrupted; what became of them is unknown", count=interrupted)
+            yield self.services
+        finally:
+            await self.database.close()
+
+    async def sweep(self) -> int:
+        """Remove raw bytes that no row mentions, left by a crash between keeping and filing. How many packs went."""
+        candidates = await self.blobs.written_before(self.now() - ORPHAN_AGE)
+        removed = 0
+        for start in range(0, len(candidates), 500):
+            some = candidates[start : start + 500]
+            async with self.database.reading() as tx:
+                orphans = set(some) - await tx.packs.known(some)
+            await self.blobs.remove(orphans)
+            removed += len(orphans)
+        return removed
+
+    def asgi(self) -> FastAPI:
+        """The web application: the API, and the dashboard beside it."""
+        api = create_api(self.services, public_url=self.settings.public_url)
+        create_dashboard(api, self.services, public_url=self.settings.public_url)
+        return api
+
+
+def build(settings: Settings, now: Clock = utc_now) -> App:
+    """Build the house. Opens nothing yet, except the data directory and the key file in it."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.sql_url, Seal(_secret_keys(settings)))
+    blobs = Blobs(settings.blob_location)
+    egress = Egress(settings.egress_allow)
+    mailbox = partial(open_mailbox, egress=egress, message_limit=settings.message_limit_mb << 20)
+    submission = partial(open_submission, egress=egress)
+    services = Services(
+        accounts=Accounts(database, now),
+        inboxes=Inboxes(database, blobs, settings.inbox_domain, now),
+        connectors=Connectors(database, mailbox, submission, settings.inbox_domain, now),
+        sync=Sync(database, Intake(blobs, now), mailbox, now, Batches(first_sync=settings.first_sync_limit)),
+        mail=Mail(database, blobs, now),
+        sending=Sending(database, blobs, submission, now),
+        attachments=Attachments(database, blobs, now),
+    )
+    return App(settings, database, blobs, services, now)
+
+
+@contextlib.asynccontextmanager
+async def serving(app: App) -> AsyncIterator[str]:
+    """Serve the web application on the settings' address until the block ends. Gives the URL once it answers."""
+    config = uvicorn.Config(
+        app.asgi(),
+        host=app.settings.host,
+        port=app.settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=20,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    task = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            if task.done():
+                await task
+                raise PosthouseError(
+                    f"can't listen on {app.settings.host}:{app.settings.port}: is something else running there? "
+                    "Choose another --port"
+                )
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        host = f"[{app.settings.host}]" if ":" in app.settings.host else app.settings.host
+        yield f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(SystemExit):
+            await task
+
+
+class KeyFileUnsafe(PosthouseError):
+    """The key file can be read by others than its owner."""
+
+
+def _secret_keys(settings: Settings) -> list[Secret]:
+    if settings.secret_key is not None:
+        return [Secret(key.strip()) for key in settings.secret_key.get_secret_value().split(",")]
+    return [Secret(_key_from_file(settings.data / SECRET_KEY_FILE))]
+
+
+def _key_from_file(path: Path) -> str:
+    """The key in this file, which is made, readable by its owner alone, when it is not there."""
+    with contextlib.suppress(FileExistsError):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(file, "w") as new:
+            new.write(secrets.token_hex(32) + "\n")
+            new.flush()
+            os.fsync(new.fileno())
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise KeyFileUnsafe(f"{path} can be read by others: `chmod 600 {path}`")
+    return path.read_text().strip()
+
+
+def set_up_logging(json: bool) -> None:
+    """One line an event, with the ids; what a mail or a server said is escaped, never printed raw."""
+    renderer = (
+        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([structlog.processors.format_exc_info] if json else []),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

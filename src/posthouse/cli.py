@@ -1,0 +1,255 @@
+"""The command line: what an operator says to the house."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable, Coroutine
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import typer
+import uvloop
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from posthouse.app import build, serving, set_up_logging
+from posthouse.config import Settings
+from posthouse.model.errors import PosthouseError
+from posthouse.model.values import Secret
+from posthouse.services import Services
+
+T = TypeVar("T")
+
+cli = typer.Typer(
+    name="posthouse",
+    help="The self-hosted home for mailbox connectors.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, and so secrets
+    rich_markup_mode=None,
+)
+keys = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True)
+cli.add_typer(keys, name="key")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def _environment_help() -> str:
+    lines = ["Settings from the environment:", ""]
+    for name, field in Settings.model_fields.items():
+        lines += [f"POSTHOUSE_{name.upper()}: {field.description}", ""]
+    return "\n".join(lines)
+
+
+Data = Annotated[Path | None, typer.Option(help="Where database, raw mail and key file lie. [POSTHOUSE_DATA; data]")]
+
+
+@cli.command(epilog=_environment_help())
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [POSTHOUSE_HOST; 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. [POSTHOUSE_PORT; 8026]")] = None,
+    data: Data = None,
+) -> None:
+    """Run the server: the API, and a status page."""
+    settings = _settings(host=host, port=port, data=data)
+    set_up_logging(settings.log_json)
+    _run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    app = build(settings)
+    async with app.opened() as services:
+        given = settings.api_key
+        key = await services.accounts.first_key(Secret(given.get_secret_value()) if given else None)
+        if key is not None and given is None:
+            out.print(f"First API key, shown only now: {key.secret.reveal()}")
+        async with serving(app) as url:
+            out.print(f"Posthouse is ready: {url} (API documentation: {url}/docs)")
+            await _told_to_stop()
+
+
+async def _told_to_stop() -> None:
+    """Return when the process is asked to end."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    await stop.wait()
+
+
+@cli.command()
+def demo(
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8026,
+    data: Annotated[Path | None, typer.Option(help="Keep the demo's data here. [a temporary directory]")] = None,
+) -> None:
+    """Try everything on this machine: a mail provider to play with, a connector linked to it, and mail arriving."""
+    from posthouse.demo import run_demo
+
+    _run(run_demo(out, port, data, _told_to_stop))
+
+
+@cli.command()
+def sync(
+    connector: Annotated[str, typer.Argument(help="The connector's name, email address or id.")],
+    folder: Annotated[str | None, typer.Option(help="The folder to sync, instead of the connector's own.")] = None,
+    log: Annotated[bool, typer.Option("--log", help="Print the conversation with the server.")] = False,
+    data: Data = None,
+) -> None:
+    """Sync one connector now. No server needs to run for it."""
+
+    async def run(services: Services) -> bool:
+        found = await services.connectors.named(connector)
+        outcome = await services.sync.run(found.account_id, found.id, folder=folder, logging=log)
+        for line in outcome.logs or ():
+            out.print(escape(line))
+        if outcome.failure:
+            err.print(f"failed: {escape(outcome.failure)}")
+            return False
+        out.print(f"{len(outcome.email_ids)} new emails")
+        return True
+
+    if not _with_services(run, data):
+        raise typer.Exit(1)
+
+
+@cli.command()
+def check(data: Data = None) -> None:
+    """Say what is wrong with this installation, and what is right."""
+
+    async def run() -> bool:
+        from posthouse.check import examine
+
+        good = True
+        async for finding in examine(_settings(data=data)):
+            out.print(f"{'ok  ' if finding.good else 'BAD '} {escape(finding.text)}")
+            good = good and finding.good
+        return good
+
+    if not _run(run()):
+        raise typer.Exit(1)
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="What the key is for, to tell it apart.")] = "",
+    account: Annotated[str, typer.Option(help="The account it stands for; made when new.")] = "default",
+    data: Data = None,
+) -> None:
+    """Make an API key, and show it: the only time that it is shown."""
+
+    async def run(services: Services) -> None:
+        made = await services.accounts.create_key(name, account=account)
+        out.print(made.secret.reveal())
+
+    _with_services(run, data)
+
+
+@keys.command("list")
+def list_keys(data: Data = None) -> None:
+    """Show the keys that there are: never the keys themselves."""
+
+    async def run(services: Services) -> None:
+        table = Table("id", "begins", "name", "account", "made", "last used", box=None)
+        for key, account in await services.accounts.keys():
+            used = f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never"
+            made = f"{key.created_at:%Y-%m-%d %H:%M}"
+            table.add_row(str(key.id), key.hint + "…", escape(key.name), escape(account), made, used)
+        out.print(table)
+
+    _with_services(run, data)
+
+
+@keys.command("revoke")
+def revoke_key(key: Annotated[UUID, typer.Argument(help="The key's id, from `key list`.")], data: Data = None) -> None:
+    """Take a key back: from now on it opens nothing."""
+
+    async def run(services: Services) -> None:
+        await services.accounts.revoke(key)
+        out.print("revoked")
+
+    _with_services(run, data)
+
+
+@cli.command()
+def request(
+    method: Annotated[str, typer.Argument(help="GET, POST, PUT, PATCH or DELETE.")],
+    path: Annotated[str, typer.Argument(help="What to ask for, such as /inboxes.")],
+    body: Annotated[str | None, typer.Option(help="A JSON body.")] = None,
+    url: Annotated[str, typer.Option(help="Where the server is.")] = "http://127.0.0.1:8026",
+    key: Annotated[str | None, typer.Option(help="The API key. [POSTHOUSE_API_KEY]")] = None,
+) -> None:
+    """Ask a running server for something, as curl would, and print its answer."""
+    headers = {"x-api-key": key or os.environ.get("POSTHOUSE_API_KEY", ""), "content-type": "application/json"}
+    asked = urllib.request.Request(  # noqa: S310 (the operator's own URL)
+        url + path, method=method.upper(), headers=headers, data=body.encode() if body else None
+    )
+    try:
+        with urllib.request.urlopen(asked) as answer:  # noqa: S310
+            _print_answer(answer.read())
+    except urllib.error.HTTPError as error:
+        _print_answer(error.read())
+        raise typer.Exit(1) from None
+    except urllib.error.URLError as error:
+        err.print(f"no answer from {escape(url)}: {escape(str(error.reason))}; is `posthouse serve` running?")
+        raise typer.Exit(1) from None
+
+
+def _print_answer(answer: bytes) -> None:
+    text = answer.decode(errors="replace")
+    with contextlib.suppress(ValueError):
+        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    out.print(escape(text))
+
+
+@cli.command("version")
+def show_version() -> None:
+    """Print the version."""
+    out.print(version("posthouse"))
+
+
+def _settings(**given: Any) -> Settings:
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            name = "_".join(str(place) for place in problem["loc"]).upper()
+            err.print(f"POSTHOUSE_{name}: {escape(problem['msg'])}")
+        raise typer.Exit(2) from None
+
+
+def _with_services(do: Callable[[Services], Awaitable[T]], data: Path | None) -> T:
+    async def run() -> T:
+        async with build(settings).opened() as services:
+            return await do(services)
+
+    settings = _settings(data=data)
+    set_up_logging(settings.log_json)
+    return _run(run())
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return uvloop.run(work)
+    except PosthouseError as error:
+        err.print(f"error: {escape(error.message)}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def main() -> None:
+    cli()
+
+
+if __name__ == "__main__":
+    main()

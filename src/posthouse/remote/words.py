@@ -1,0 +1,176 @@
+"""What goes wrong between us and a server, said so that a user can act on it.
+
+The protocols' errors are turned into ours here and nowhere else. Which code means what is decided by the code
+first and by the server's words only where the code is silent; the words are shown, cut and without secrets.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from posthouse.model.connectors import Security, ServerSettings
+from posthouse.model.errors import (
+    CredentialsRefused,
+    Deferred,
+    FolderMissing,
+    Garbled,
+    Invalid,
+    Refused,
+    RemoteError,
+    Stage,
+    TlsFailed,
+    Unreachable,
+)
+from posthouse.protocols.exchange import (
+    CommandRefused,
+    ConnectionClosed,
+    LocalProtocolError,
+    NoMechanism,
+    ProtocolError,
+    RemoteProtocolError,
+    TlsRefused,
+)
+from posthouse.protocols.masking import Masked
+from posthouse.remote.quirks import quirks_of
+
+_LONGEST = 300  # characters of a server's words
+_LONGEST_PAUSE = timedelta(hours=1)  # a server may suggest a week
+
+# RFC 5530 §3. OVERQUOTA and THROTTLED are Gmail's; whoever only reads can't be over any other quota.
+_NOT_NOW = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN", "OVERQUOTA", "THROTTLED"}
+_NOT_NOW_WORDS = re.compile(
+    r"throttled|too many (?:simultaneous |concurrent )?(?:connections|logins|login attempts)|server unavailable"
+    r"|try again later|temporar|rate limit|exceeded command or bandwidth limits",
+    re.IGNORECASE,
+)
+# Exchange: "Request is throttled. Suggested Backoff Time: 92415 milliseconds".
+_BACKOFF = re.compile(r"suggested backoff time:? *([0-9]{1,12}) *milliseconds", re.IGNORECASE)
+_PAUSES = (
+    (re.compile(r"too many simultaneous connections", re.IGNORECASE), timedelta(minutes=5)),  # Gmail: 15 in all
+    (re.compile(r"exceeded command or bandwidth limits", re.IGNORECASE), timedelta(hours=1)),  # Gmail: for a day
+)
+_APP_PASSWORD = re.compile(r"application-specific password|app password|web ?login required|webalert", re.IGNORECASE)
+_NOT_CONNECTED = re.compile(r"authenticated but not connected", re.IGNORECASE)
+_STARTTLS_FIRST = re.compile(r"starttls", re.IGNORECASE)
+
+
+class Words:
+    """Speaks of one server to the user. Nothing that it says holds a secret of the connection's settings."""
+
+    def __init__(self, settings: ServerSettings, host: str) -> None:
+        self._settings = settings
+        self._host = host
+        self._masked = Masked()
+        for secret in (settings.password, settings.proxy.password if settings.proxy else None):
+            if secret:
+                self._masked.hide(secret.reveal())
+
+    @contextmanager
+    def at(self, stage: Stage) -> Iterator[None]:
+        """Turns what goes wrong inside into our errors, of this stage."""
+        try:
+            yield
+        except ProtocolError as error:
+            raise self.of(error, stage) from error
+        except Unreachable as error:
+            error.stage = stage
+            if stage is Stage.GREETING and (hint := self._maybe_tls()):
+                raise Unreachable(error.message + hint, stage=stage) from error
+            raise
+
+    def of(self, error: ProtocolError, stage: Stage) -> RemoteError | Invalid:
+        """Our error for this one."""
+        text = self.shown(str(error))
+        match error:
+            case CommandRefused():
+                return self._refusal(error, stage)
+            case NoMechanism():
+                return CredentialsRefused(f"can't sign in to {self._host}: {text}")
+            case TlsRefused():
+                return TlsFailed(
+                    f"STARTTLS can't be had from {self._host}: {text}; check the port and the settings for SSL "
+                    "and STARTTLS"
+                )
+            case ConnectionClosed():
+                return self._closed(text, stage)
+            case LocalProtocolError() if stage is Stage.SIGN_IN:
+                return CredentialsRefused(f"can't sign in to {self._host}: {text}")
+            case LocalProtocolError():
+                return Invalid(text)
+            case RemoteProtocolError():
+                return Garbled(f"{self._host} broke the protocol: {text}{self._maybe_tls(stage)}", stage=stage)
+        return Garbled(f"{self._host}: {text}", stage=stage)
+
+    def shown(self, text: str) -> str:
+        """A server's words as they may be shown: one line, not too long, no secret."""
+        # Cut behind the mask, so that no half of a secret is left at the end.
+        text = " ".join("".join(c if c.isprintable() else " " for c in self._masked.text(text[:4000])).split())
+        return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+    def deferred(self, text: str, stage: Stage) -> Deferred:
+        """Not now; with the server's own idea of when, where it had one."""
+        return Deferred(f"{self._host} can't serve us now: {self.shown(text)}", stage=stage, retry_after=_pause(text))
+
+    def _closed(self, text: str, stage: Stage) -> RemoteError:
+        if _NOT_NOW_WORDS.search(text):
+            return self.deferred(text, stage)
+        return Unreachable(f"{self._host} closed the connection: {text}{self._maybe_tls(stage)}", stage=stage)
+
+    def _maybe_tls(self, stage: Stage = Stage.GREETING) -> str:
+        if stage is not Stage.GREETING or self._settings.security is Security.TLS:
+            return ""
+        return "; maybe this port speaks TLS from the start: check the port and the settings for SSL and STARTTLS"
+
+    def _refusal(self, refused: CommandRefused, stage: Stage) -> RemoteError:
+        code = refused.code
+        if code[:1] in ("4", "5") and len(code) == 3:
+            return self._smtp_refusal(refused, stage)
+        text = self.shown(refused.text)
+        if _NOT_CONNECTED.search(refused.text):
+            return self._credentials(text, "says yes to the sign-in, and then knows no mailbox")
+        if is_not_now(refused):
+            return self.deferred(refused.text, stage)
+        if stage is Stage.SIGN_IN:
+            return self._credentials(text)
+        if stage is Stage.FOLDER:
+            return FolderMissing(f"{self._host} can't open the folder: {text}")
+        return Refused(f"{self._host} refused {refused.command or 'us'}: {text}", stage=stage)
+
+    def _smtp_refusal(self, refused: CommandRefused, stage: Stage) -> RemoteError:
+        text = self.shown(refused.text)
+        if refused.code.startswith("4"):
+            return self.deferred(refused.text, stage)
+        if refused.code == "530" and _STARTTLS_FIRST.search(text) and self._settings.security is Security.PLAIN:
+            return TlsFailed(f"{self._host} wants STARTTLS first (setting startTls): {text}")
+        if refused.code == "530" and not self._settings.username:
+            return CredentialsRefused(f"{self._host} wants us to sign in, and there is no user name: {text}")
+        if stage is Stage.SIGN_IN:
+            return self._credentials(text)
+        return Refused(f"{self._host} refused {refused.command or 'us'}: {text}", stage=stage)
+
+    def _credentials(self, text: str, what: str = "refused the user name or password") -> CredentialsRefused:
+        remedy = quirks_of(self._host).remedy
+        if not remedy and _APP_PASSWORD.search(text):
+            remedy = "make an app password in the provider's security settings and use that one"
+        return CredentialsRefused(f"{self._host} {what}: {text}" + (f". {remedy}" if remedy else ""))
+
+
+def is_not_now(refused: CommandRefused) -> bool:
+    """Whether the same may be granted later: by the code, and by the words where the code says nothing else."""
+    if refused.code in _NOT_NOW:
+        return True
+    return refused.code in ("", "ALERT") and bool(_NOT_NOW_WORDS.search(refused.text))
+
+
+def is_throttled(refused: CommandRefused) -> bool:
+    """Whether the server is tired of us, rather than of this one command."""
+    return refused.code in ("LIMIT", "OVERQUOTA", "THROTTLED") or bool(
+        re.search(r"throttled|rate limit|backoff|bandwidth", refused.text, re.IGNORECASE)
+    )
+
+
+def _pause(text: str) -> timedelta | None:
+    if hint := _BACKOFF.search(text):
+        return min(timedelta(milliseconds=int(hint[1])), _LONGEST_PAUSE)
+    return next((pause for pattern, pause in _PAUSES if pattern.search(text)), None)

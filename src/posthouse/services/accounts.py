@@ -1,0 +1,98 @@
+"""Accounts and their keys: made, checked, revoked. A key is shown once, by whoever made it; we keep its digest."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from posthouse.model.accounts import Account, ApiKey, key_digest, new_key
+from posthouse.model.errors import Invalid, NotFound, Unauthorized, Unavailable
+from posthouse.model.values import AccountId, Clock, Secret, new_id
+from posthouse.store.accounts import LAST_USE_PRECISION
+from posthouse.store.database import Database, Transaction
+
+DEFAULT = "default"
+SHORTEST_KEY = 16
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made. This is the only moment at which `secret` is known."""
+
+    key: ApiKey
+    account: Account
+    secret: Secret
+
+
+class Accounts:
+    def __init__(self, database: Database, now: Clock) -> None:
+        self._database = database
+        self._now = now
+
+    async def authenticate(self, secret: str) -> Account:
+        """The account that a key stands for. Raises Unauthorized."""
+        async with self._database.reading() as tx:
+            key = await tx.accounts.key_by_digest(key_digest(secret))
+            account = await tx.accounts.by_id(key.account_id) if key else None
+        if key is None or account is None:
+            raise Unauthorized("this API key is not known: make one with `posthouse key create`")
+        now = self._now()
+        if key.last_used_at is None or now - key.last_used_at > LAST_USE_PRECISION:
+            async with self._database.transaction() as tx:
+                await tx.accounts.mark_used(key, now)
+        return account
+
+    async def ready(self) -> bool:
+        """Whether the database answers: what a health check wants to know."""
+        try:
+            async with self._database.reading() as tx:
+                await tx.accounts.by_name(DEFAULT)
+        except Unavailable:
+            return False
+        return True
+
+    async def get(self, account: AccountId) -> Account:
+        async with self._database.reading() as tx:
+            found = await tx.accounts.by_id(account)
+        if found is None:
+            raise NotFound("there is no such account")
+        return found
+
+    async def create_key(self, name: str = "", *, account: str = DEFAULT, secret: Secret | None = None) -> NewKey:
+        """A key for the account of this name, which is made if there is none; a given secret instead of a new one."""
+        if secret is not None and len(secret.reveal()) < SHORTEST_KEY:
+            raise Invalid(f"an API key has at least {SHORTEST_KEY} characters")
+        secret = secret or Secret(new_key())
+        async with self._database.transaction() as tx:
+            owner = await self._account(tx, account)
+            key = self._key(owner, name or "unnamed", secret)
+            await tx.accounts.add_key(key, key_digest(secret.reveal()))
+        return NewKey(key, owner, secret)
+
+    async def first_key(self, given: Secret | None) -> NewKey | None:
+        """The key that a fresh installation starts with: the given one, or a new one. None when it is there already."""
+        async with self._database.reading() as tx:
+            if given is not None:
+                there = await tx.accounts.key_by_digest(key_digest(given.reveal())) is not None
+            else:
+                there = bool(await tx.accounts.keys())
+        return None if there else await self.create_key("first", secret=given)
+
+    async def keys(self) -> list[tuple[ApiKey, str]]:
+        """Every key, with its account's name."""
+        async with self._database.reading() as tx:
+            return await tx.accounts.keys()
+
+    async def revoke(self, key: UUID) -> None:
+        async with self._database.transaction() as tx:
+            if not await tx.accounts.remove_key(key):
+                raise NotFound(f"there is no key {key}: `posthouse key list` shows them")
+
+    async def _account(self, tx: Transaction, name: str) -> Account:
+        account = await tx.accounts.by_name(name)
+        if account is None:
+            account = Account(id=AccountId(new_id(self._now())), name=name, created_at=self._now())
+            await tx.accounts.add(account)
+        return account
+
+    def _key(self, account: Account, name: str, secret: Secret) -> ApiKey:
+        now = self._now()
+        return ApiKey(id=new_id(now), account_id=account.id, name=name, hint=secret.reveal()[:7], created_at=now)

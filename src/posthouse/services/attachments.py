@@ -1,0 +1,106 @@
+"""Attachments by themselves: uploaded to be sent, and all of them in one list whichever way they came."""
+
+import re
+from dataclasses import dataclass
+
+from posthouse.mime.reading import content
+from posthouse.model.errors import Invalid, NotFound, TooLarge
+from posthouse.model.mail import Upload
+from posthouse.model.values import AccountId, Clock, EmailId, InboxId, Page, Slice, UploadId, new_id
+from posthouse.store.blobs import Blobs
+from posthouse.store.database import Database
+from posthouse.store.uploads import AttachmentEntry
+
+_CONTENT_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+", re.ASCII)
+UNKNOWN_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUpload:
+    content: bytes
+    name: str | None = None
+    content_type: str | None = None
+    content_id: str | None = None
+
+
+class Attachments:
+    """`largest` bounds one upload, in bytes."""
+
+    def __init__(self, database: Database, blobs: Blobs, now: Clock, largest: int = 50 << 20) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._now = now
+        self._largest = largest
+
+    async def upload(self, account: AccountId, new: NewUpload) -> Upload:
+        """Keep bytes to be sent, any number of times. Raises TooLarge, or Invalid for a type that is none."""
+        if len(new.content) > self._largest:
+            raise TooLarge(f"an attachment may have at most {self._largest} bytes, this one has {len(new.content)}")
+        content_type = (new.content_type or UNKNOWN_TYPE).split(";")[0].strip().lower()
+        if not _CONTENT_TYPE.fullmatch(content_type):
+            raise Invalid(f"contentType must look like text/plain, not {new.content_type!r}")
+        for field, text in (("filename", new.name), ("contentId", new.content_id)):
+            if text and not text.isprintable():
+                raise Invalid(f"{field} must not hold line breaks or control characters")
+        now = self._now()
+        [stored] = await self._blobs.put([new.content])
+        upload = Upload(
+            id=UploadId(f"{int(now.timestamp())}-{new_id(now)}"),
+            account_id=account,
+            name=new.name or "unnamed",
+            content_type=content_type,
+            content_id=new.content_id,
+            created_at=now,
+            stored=stored,
+        )
+        async with self._database.transaction() as tx:
+            await tx.packs.use([stored.pack], now)
+            await tx.uploads.add(upload)
+        return upload
+
+    async def page(
+        self,
+        account: AccountId,
+        slice_: Slice,
+        *,
+        name: str = "",
+        inbox: InboxId | None = None,
+        email: EmailId | None = None,
+    ) -> Page[AttachmentEntry]:
+        async with self._database.reading() as tx:
+            return await tx.uploads.page(account, slice_, name=name, inbox=inbox, email=email)
+
+    async def get(self, account: AccountId, attachment: str) -> AttachmentEntry:
+        async with self._database.reading() as tx:
+            entry = await tx.uploads.entry(account, attachment)
+        if entry is None:
+            raise _missing(attachment)
+        return entry
+
+    async def content(self, account: AccountId, attachment: str) -> tuple[AttachmentEntry, bytes]:
+        """Any attachment, with its decoded bytes."""
+        entry = await self.get(account, attachment)
+        async with self._database.reading() as tx:
+            upload = await tx.uploads.get(account, attachment)
+            received = await tx.mail.attachment(account, attachment)
+            email = await tx.mail.get(account, received.email_id) if received else None
+        if upload is not None:
+            return entry, await self._blobs.get(upload.stored)
+        if received is None or email is None:
+            raise _missing(attachment)
+        return entry, content(await self._blobs.get(email.stored), received)
+
+    async def delete(self, account: AccountId, attachment: str) -> None:
+        """Delete an upload. A received attachment is a part of its email, and goes with that."""
+        entry = await self.get(account, attachment)
+        if entry.email_id is not None:
+            raise Invalid(f"this attachment belongs to the email {entry.email_id}: delete that")
+        async with self._database.transaction() as tx:
+            stored = await tx.uploads.remove(account, attachment)
+            if stored is not None:
+                freed = await tx.packs.release([stored.pack])
+                tx.after_commit(lambda: self._blobs.remove(freed))
+
+
+def _missing(attachment: str) -> NotFound:
+    return NotFound(f"there is no attachment {attachment}")

@@ -1,0 +1,333 @@
+"""Connectors: made with their inbox, found, changed, deleted, and their connections tested."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from posthouse.model.connectors import (
+    Connector,
+    ImapConnection,
+    ImapSettings,
+    ServerSettings,
+    SmtpConnection,
+    SmtpSettings,
+    SyncSchedule,
+    SyncSettings,
+)
+from posthouse.model.errors import Conflict, NotFound, PosthouseError, RemoteError, Stage
+from posthouse.model.events import ConnectorEvent, EventType, TestResult, Transcript
+from posthouse.model.mail import Submission
+from posthouse.model.sync import Mailbox
+from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, InboxId, Page, Slice, new_id
+from posthouse.services.inboxes import NewInbox, add_inbox
+from posthouse.store.database import Database, Transaction
+
+OpenMailbox = Callable[[ImapSettings, Transcript], Awaitable[Mailbox]]
+OpenSubmission = Callable[[SmtpSettings, Transcript], Awaitable[Submission]]
+S = TypeVar("S", bound=ServerSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConnector:
+    """What somebody wants of a new connector, or wants it to be from now on."""
+
+    name: str | None = None
+    email_address: str | None = None
+    enabled: bool = True
+    imap: ImapSettings | None = None
+    smtp: SmtpSettings | None = None
+    sync: SyncSettings | None = None
+
+
+class Connectors:
+    def __init__(
+        self,
+        database: Database,
+        open_mailbox: OpenMailbox,
+        open_submission: OpenSubmission,
+        inbox_domain: str,
+        now: Clock,
+    ) -> None:
+        self._database = database
+        self._open_mailbox = open_mailbox
+        self._open_submission = open_submission
+        self._inbox_domain = inbox_domain
+        self._now = now
+
+    # Making and changing
+
+    async def create(self, account: AccountId, wish: NewConnector, inbox_id: InboxId | None = None) -> Connector:
+        """A connector at this inbox, or at a new one. Raises Conflict when the inbox has a connector already."""
+        now = self._now()
+        async with self._database.transaction() as tx:
+            if inbox_id is None:
+                inbox = await add_inbox(tx, account, NewInbox(name=wish.name), self._inbox_domain, now)
+            else:
+                found = await tx.inboxes.get(account, inbox_id)
+                if found is None:
+                    raise NotFound(f"there is no inbox {inbox_id}")
+                if found.connector_id is not None:
+                    raise Conflict(
+                        f"the inbox {inbox_id} has a connector already ({found.connector_id}): delete that one, or "
+                        "leave inboxId out for a new inbox"
+                    )
+                inbox = found
+            connector = Connector(
+                id=ConnectorId(new_id(now)),
+                account_id=account,
+                inbox_id=inbox.id,
+                name=wish.name,
+                email_address=wish.email_address,
+                enabled=wish.enabled,
+                created_at=now,
+                updated_at=now,
+            )
+            await tx.connectors.add(connector)
+            if wish.imap is not None:
+                await self._set_imap(tx, connector, wish.imap)
+            if wish.smtp is not None:
+                await self._set_smtp(tx, connector, wish.smtp)
+            if wish.sync is not None:
+                await self._set_schedule(tx, connector, wish.sync)
+        return connector
+
+    async def change(self, account: AccountId, connector_id: ConnectorId, wish: NewConnector) -> Connector:
+        """Name, address and whether it is enabled; connections and schedule have calls of their own."""
+        async with self._database.transaction() as tx:
+            connector = replace(
+                await _require(tx, account, connector_id),
+                name=wish.name,
+                email_address=wish.email_address,
+                enabled=wish.enabled,
+                updated_at=self._now(),
+            )
+            await tx.connectors.change(connector)
+        return connector
+
+    async def delete(self, account: AccountId, connector_id: ConnectorId) -> None:
+        """Delete a connector, its settings and events. Its inbox and the mail in it stay."""
+        async with self._database.transaction() as tx:
+            if not await tx.connectors.remove(account, connector_id):
+                raise _missing(connector_id)
+
+    async def delete_all(self, account: AccountId) -> None:
+        async with self._database.transaction() as tx:
+            await tx.connectors.remove(account)
+
+    # Finding
+
+    async def get(self, account: AccountId, connector_id: ConnectorId) -> Connector:
+        async with self._database.reading() as tx:
+            return await _require(tx, account, connector_id)
+
+    async def page(self, account: AccountId, slice_: Slice) -> Page[Connector]:
+        async with self._database.reading() as tx:
+            return await tx.connectors.page(account, slice_)
+
+    async def by_name(self, account: AccountId, name: str) -> Connector | None:
+        """The oldest connector of this name."""
+        async with self._database.reading() as tx:
+            return await tx.connectors.by_name(account, name)
+
+    async def by_address(self, account: AccountId, address: str) -> Connector | None:
+        """The oldest connector of this external address."""
+        async with self._database.reading() as tx:
+            return await tx.connectors.by_address(account, address)
+
+    async def by_inbox(self, account: AccountId, inbox: InboxId) -> Connector | None:
+        async with self._database.reading() as tx:
+            return await tx.connectors.by_inbox(account, inbox)
+
+    async def named(self, text: str) -> Connector:
+        """The connector that an operator means by a name, address or id. Raises NotFound, or Conflict for several."""
+        async with self._database.reading() as tx:
+            found = await tx.connectors.named(text)
+        match found:
+            case []:
+                raise NotFound(f"there is no connector {text!r}: give its name, email address or id")
+            case [one]:
+                return one
+            case _:
+                ids = ", ".join(str(one.id) for one in found)
+                raise Conflict(f"several connectors are called {text!r}: give the id of one of {ids}")
+
+    # Connections
+
+    async def imap(self, account: AccountId, connector_id: ConnectorId) -> ImapConnection | None:
+        async with self._database.reading() as tx:
+            await _require(tx, account, connector_id)
+            return await tx.connectors.imap(connector_id)
+
+    async def smtp(self, account: AccountId, connector_id: ConnectorId) -> SmtpConnection | None:
+        async with self._database.reading() as tx:
+            await _require(tx, account, connector_id)
+            return await tx.connectors.smtp(connector_id)
+
+    async def create_imap(
+        self, account: AccountId, connector_id: ConnectorId, settings: ImapSettings
+    ) -> ImapConnection:
+        """Raises Conflict when there is one already."""
+        async with self._database.transaction() as tx:
+            connector = await _require(tx, account, connector_id)
+            if await tx.connectors.imap(connector_id) is not None:
+                raise Conflict("this connector has an IMAP connection already: PATCH changes it, DELETE removes it")
+            return await self._set_imap(tx, connector, settings)
+
+    async def create_smtp(
+        self, account: AccountId, connector_id: ConnectorId, settings: SmtpSettings
+    ) -> SmtpConnection:
+        """Raises Conflict when there is one already."""
+        async with self._database.transaction() as tx:
+            connector = await _require(tx, account, connector_id)
+            if await tx.connectors.smtp(connector_id) is not None:
+                raise Conflict("this connector has an SMTP connection already: PATCH changes it, DELETE removes it")
+            return await self._set_smtp(tx, connector, settings)
+
+    async def change_imap(
+        self, account: AccountId, connector_id: ConnectorId, change: Callable[[ImapSettings], ImapSettings]
+    ) -> ImapConnection:
+        """Put `change(present settings)` in place of the present settings. Raises NotFound when there are none."""
+        async with self._database.transaction() as tx:
+            await _require(tx, account, connector_id)
+            present = await tx.connectors.imap(connector_id)
+            if present is None:
+                raise NotFound("this connector has no IMAP connection: POST creates one")
+            changed = replace(present, settings=change(present.settings))
+            await tx.connectors.set_connection(changed)
+        return changed
+
+    async def change_smtp(
+        self, account: AccountId, connector_id: ConnectorId, change: Callable[[SmtpSettings], SmtpSettings]
+    ) -> SmtpConnection:
+        """Put `change(present settings)` in place of the present settings. Raises NotFound when there are none."""
+        async with self._database.transaction() as tx:
+            await _require(tx, account, connector_id)
+            present = await tx.connectors.smtp(connector_id)
+            if present is None:
+                raise NotFound("this connector has no SMTP connection: POST creates one")
+            changed = replace(present, settings=change(present.settings))
+            await tx.connectors.set_connection(changed)
+        return changed
+
+    async def delete_imap(self, account: AccountId, connector_id: ConnectorId) -> None:
+        await self._delete_connection(account, connector_id, "imap")
+
+    async def delete_smtp(self, account: AccountId, connector_id: ConnectorId) -> None:
+        await self._delete_connection(account, connector_id, "smtp")
+
+    async def _delete_connection(self, account: AccountId, connector_id: ConnectorId, protocol: str) -> None:
+        async with self._database.transaction() as tx:
+            await _require(tx, account, connector_id)
+            if not await tx.connectors.remove_connection(connector_id, protocol):
+                raise NotFound(f"this connector has no {protocol.upper()} connection")
+
+    # Schedule
+
+    async def schedule(self, account: AccountId, connector_id: ConnectorId) -> SyncSchedule | None:
+        async with self._database.reading() as tx:
+            return await tx.connectors.schedule(await _require(tx, account, connector_id))
+
+    async def set_schedule(self, account: AccountId, connector_id: ConnectorId, settings: SyncSettings) -> SyncSchedule:
+        async with self._database.transaction() as tx:
+            return await self._set_schedule(tx, await _require(tx, account, connector_id), settings)
+
+    async def delete_schedule(self, account: AccountId, connector_id: ConnectorId) -> None:
+        async with self._database.transaction() as tx:
+            await _require(tx, account, connector_id)
+            if not await tx.connectors.remove_schedule(connector_id):
+                raise NotFound("this connector has no sync settings")
+
+    # Testing: a failure is a result here, not an error
+
+    async def test_imap(self, settings: ImapSettings) -> TestResult:
+        """Sign in with these settings and open the folder; nothing is read and nothing changed."""
+
+        async def try_out(transcript: Transcript) -> str:
+            mailbox = await self._open_mailbox(settings, transcript)
+            try:
+                seen = await mailbox.select(settings.folder)
+            finally:
+                await mailbox.close()
+            return f"signed in at {settings.host} and opened {seen.folder}: {seen.exists} messages"
+
+        return await _tested(try_out)
+
+    async def test_smtp(self, settings: SmtpSettings) -> TestResult:
+        """Sign in with these settings; nothing is sent."""
+
+        async def try_out(transcript: Transcript) -> str:
+            submission = await self._open_submission(settings, transcript)
+            await submission.close()
+            ready = f"{settings.host} is ready, without sign-in"
+            return f"signed in at {settings.host}" if settings.username else ready
+
+        return await _tested(try_out)
+
+    # Events
+
+    async def events(
+        self,
+        account: AccountId,
+        slice_: Slice,
+        *,
+        connector_id: ConnectorId | None = None,
+        type_: EventType | None = None,
+    ) -> Page[ConnectorEvent]:
+        """What a connector, or all of them, did; without the logs. Raises NotFound for an unknown connector."""
+        async with self._database.reading() as tx:
+            if connector_id is not None:
+                await _require(tx, account, connector_id)
+            return await tx.events.page(account, slice_, connector=connector_id, type_=type_)
+
+    async def event(self, account: AccountId, event_id: EventId) -> ConnectorEvent:
+        """One event, with its log. From now on it counts as seen."""
+        async with self._database.transaction() as tx:
+            event = await tx.events.get(account, event_id)
+            if event is None:
+                raise NotFound(f"there is no connector event {event_id}")
+            await tx.events.mark_seen(event_id)
+        return event
+
+    async def _set_imap(self, tx: Transaction, connector: Connector, settings: ImapSettings) -> ImapConnection:
+        now = self._now()
+        connection = ImapConnection(id=new_id(now), connector_id=connector.id, settings=settings, created_at=now)
+        await tx.connectors.set_connection(connection)
+        return connection
+
+    async def _set_smtp(self, tx: Transaction, connector: Connector, settings: SmtpSettings) -> SmtpConnection:
+        now = self._now()
+        connection = SmtpConnection(id=new_id(now), connector_id=connector.id, settings=settings, created_at=now)
+        await tx.connectors.set_connection(connection)
+        return connection
+
+    async def _set_schedule(self, tx: Transaction, connector: Connector, settings: SyncSettings) -> SyncSchedule:
+        schedule = SyncSchedule(
+            id=new_id(self._now()),
+            account_id=connector.account_id,
+            connector_id=connector.id,
+            settings=settings,
+        )
+        await tx.connectors.set_schedule(schedule)
+        return schedule
+
+
+async def _tested(try_out: Callable[[Transcript], Awaitable[str]]) -> TestResult:
+    transcript = Transcript()
+    try:
+        message = await try_out(transcript)
+    except RemoteError as error:
+        return TestResult(success=False, message=error.message, stage=error.stage, logs=tuple(transcript.lines))
+    except PosthouseError as error:
+        return TestResult(success=False, message=error.message, stage=Stage.NAME, logs=tuple(transcript.lines))
+    return TestResult(success=True, message=message, logs=tuple(transcript.lines))
+
+
+async def _require(tx: Transaction, account: AccountId, connector_id: ConnectorId) -> Connector:
+    connector = await tx.connectors.get(account, connector_id)
+    if connector is None:
+        raise _missing(connector_id)
+    return connector
+
+
+def _missing(connector_id: ConnectorId) -> NotFound:
+    return NotFound(f"there is no connector {connector_id}")

@@ -1,0 +1,468 @@
+"""One of everything that we can say: words of ours, whole and bare, and the answers that they become."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from posthouse.api.wire import accounts, common, connections, connectors, inboxes, mail, sending
+from posthouse.api.wire.common import WireModel
+from posthouse.model.accounts import Account
+from posthouse.model.connectors import (
+    Connector,
+    ImapConnection,
+    ImapSettings,
+    Proxy,
+    ProxyKind,
+    Security,
+    SmtpConnection,
+    SmtpSettings,
+    SyncSchedule,
+    SyncSettings,
+)
+from posthouse.model.errors import Stage
+from posthouse.model.events import ConnectorEvent, EventStatus, EventType, TestResult
+from posthouse.model.mail import Attachment, Email, Inbox, SendState, SentEmail, Stored
+from posthouse.model.message import Address, Message, Transfer
+from posthouse.model.sync import SyncOutcome
+from posthouse.model.values import (
+    AccountId,
+    ConnectorId,
+    EmailId,
+    EventId,
+    InboxId,
+    Page,
+    Secret,
+    SentId,
+    Slice,
+)
+
+CANARY = "tell-nobody"
+"""The password in every sample; it may be in no answer."""
+
+MORNING = datetime(2026, 11, 1, 10, 0, 0, 123456, tzinfo=UTC)
+NOON = MORNING + timedelta(hours=2)
+
+
+def _uuid(number: int) -> UUID:
+    return UUID(int=0x0192E000_0000_7000_8000_000000000000 + number)
+
+
+ACCOUNT_ID = AccountId(_uuid(1))
+CONNECTOR_ID = ConnectorId(_uuid(2))
+INBOX_ID = InboxId(_uuid(3))
+EMAIL_ID = EmailId(_uuid(4))
+EVENT_ID = EventId(_uuid(5))
+SENT_ID = SentId(_uuid(6))
+CONNECTION_ID = _uuid(7)
+SCHEDULE_ID = _uuid(8)
+
+ANN = Address("Ann Archer", "ann@example.org")
+BOB = Address("", "bob@example.org")
+STORED = Stored(pack="0001", offset=0, length=700, size=1234)
+
+ACCOUNT = Account(id=ACCOUNT_ID, name="workshop", created_at=MORNING)
+
+CONNECTOR = Connector(
+    id=CONNECTOR_ID,
+    account_id=ACCOUNT_ID,
+    inbox_id=INBOX_ID,
+    name="Support",
+    email_address="support@example.org",
+    enabled=True,
+    created_at=MORNING,
+    updated_at=NOON,
+)
+BARE_CONNECTOR = Connector(
+    id=CONNECTOR_ID,
+    account_id=ACCOUNT_ID,
+    inbox_id=INBOX_ID,
+    name=None,
+    email_address=None,
+    enabled=False,
+    created_at=MORNING,
+    updated_at=MORNING,
+)
+
+PROXY = Proxy(host="proxy.example.org", port=1080, kind=ProxyKind.SOCKS5, username="guest", password=Secret(CANARY))
+IMAP = ImapSettings(
+    host="imap.example.org",
+    port=993,
+    security=Security.TLS,
+    username="support",
+    password=Secret(CANARY),
+    mechanisms=("SCRAM-SHA-256", "PLAIN"),
+    tls_protocols=("TLSv1.3",),
+    tls_trust="imap.example.org",
+    local_host_name="posthouse.example.org",
+    proxy=PROXY,
+    folder="INBOX/Support",
+    search_terms="UNSEEN",
+)
+BARE_IMAP = ImapSettings(host="imap.example.org", port=143, security=Security.PLAIN)
+SMTP = SmtpSettings(
+    host="smtp.example.org",
+    port=587,
+    security=Security.STARTTLS,
+    username="support",
+    password=Secret(CANARY),
+    enabled=False,
+    mechanisms=("PLAIN",),
+    tls_protocols=("TLSv1.2", "TLSv1.3"),
+    tls_trust="*",
+    local_host_name="posthouse.example.org",
+    proxy=Proxy(host="::1", port=3128, username="guest", password=Secret(CANARY), enabled=False),
+)
+BARE_SMTP = SmtpSettings(host="smtp.example.org", port=25, security=Security.PLAIN)
+
+
+def imap_connection(settings: ImapSettings = IMAP) -> ImapConnection:
+    return ImapConnection(id=CONNECTION_ID, connector_id=CONNECTOR_ID, settings=settings, created_at=MORNING)
+
+
+def smtp_connection(settings: SmtpSettings = SMTP) -> SmtpConnection:
+    return SmtpConnection(id=CONNECTION_ID, connector_id=CONNECTOR_ID, settings=settings, created_at=MORNING)
+
+
+def schedule(interval: timedelta | None = timedelta(minutes=5), *, enabled: bool = True) -> SyncSchedule:
+    return SyncSchedule(
+        id=SCHEDULE_ID,
+        account_id=ACCOUNT_ID,
+        connector_id=CONNECTOR_ID,
+        settings=SyncSettings(enabled=enabled, interval=interval),
+    )
+
+
+EVENT = ConnectorEvent(
+    id=EVENT_ID,
+    account_id=ACCOUNT_ID,
+    connector_id=CONNECTOR_ID,
+    type=EventType.SYNC,
+    status=EventStatus.CONNECTION_ERROR,
+    size=0,
+    message="imap.example.org refused the username or password",
+    logs="S: * OK ready\nC: A1 LOGIN support ***",
+    seen=False,
+    created_at=NOON,
+)
+BARE_EVENT = ConnectorEvent(
+    id=EVENT_ID,
+    account_id=ACCOUNT_ID,
+    connector_id=CONNECTOR_ID,
+    type=EventType.SEND,
+    status=EventStatus.SUCCESS,
+    size=1,
+    message=None,
+    logs=None,
+    seen=False,
+    created_at=NOON,
+)
+
+TEST_FAILED = TestResult(
+    success=False,
+    message="imap.example.org refused the username or password",
+    stage=Stage.SIGN_IN,
+    logs=("S: * OK ready", "C: A1 LOGIN support ***"),
+)
+TEST_PASSED = TestResult(success=True, message="signed in at smtp.example.org")
+
+SYNCED = SyncOutcome(event_id=EVENT_ID, email_ids=(EMAIL_ID,), logs=("S: * OK ready", "C: A1 CAPABILITY"))
+NOT_SYNCED = SyncOutcome(event_id=EVENT_ID, email_ids=(), logs=("S: * BYE",), failure="the server hung up")
+
+INBOX = Inbox(
+    id=INBOX_ID,
+    account_id=ACCOUNT_ID,
+    email_address="copper-lane@mail.example.org",
+    name="Support",
+    description="What customers write",
+    tags=("support", "de"),
+    favourite=True,
+    virtual=False,
+    expires_at=NOON,
+    created_at=MORNING,
+    updated_at=NOON,
+    connector_id=CONNECTOR_ID,
+)
+BARE_INBOX = Inbox(
+    id=INBOX_ID,
+    account_id=ACCOUNT_ID,
+    email_address="copper-lane@mail.example.org",
+    name=None,
+    description=None,
+    tags=(),
+    favourite=False,
+    virtual=False,
+    expires_at=None,
+    created_at=MORNING,
+    updated_at=MORNING,
+)
+
+EMAIL = Email(
+    id=EMAIL_ID,
+    account_id=ACCOUNT_ID,
+    inbox_id=INBOX_ID,
+    created_at=MORNING,
+    updated_at=NOON,
+    read=False,
+    favourite=False,
+    sender=ANN,
+    to=(BOB, Address("Grüße", "gruss@example.org")),
+    cc=(Address("", "carol@example.org"),),
+    bcc=(),
+    reply_to=(Address("Desk", "desk@example.org"),),
+    subject="Приве́т — your order",
+    message_id="<17.order@example.org>",
+    in_reply_to="<16.order@example.org>",
+    sent_at=MORNING - timedelta(minutes=3),
+    size=1234,
+    excerpt="Your order is on its way",
+    is_html=True,
+    charset="utf-8",
+    content_types=("text/plain", "text/html", "application/pdf"),
+    attachment_ids=("0192e000-4.1",),
+    folder="INBOX/Support",
+    external_id="4711",
+    problem=None,
+    stored=STORED,
+)
+BARE_EMAIL = Email(
+    id=EMAIL_ID,
+    account_id=ACCOUNT_ID,
+    inbox_id=INBOX_ID,
+    created_at=MORNING,
+    updated_at=MORNING,
+    read=True,
+    favourite=False,
+    sender=None,
+    to=(),
+    cc=(),
+    bcc=(),
+    reply_to=(),
+    subject="",
+    message_id="",
+    in_reply_to="",
+    sent_at=None,
+    size=0,
+    excerpt="",
+    is_html=False,
+    charset="",
+    content_types=(),
+    attachment_ids=(),
+    folder=None,
+    external_id=None,
+    problem="the message is empty",
+    stored=STORED,
+)
+MESSAGE = Message(
+    message_id="<17.order@example.org>",
+    in_reply_to="<16.order@example.org>",
+    subject="Приве́т — your order",
+    sender=(ANN,),
+    to=EMAIL.to,
+    headers=(
+        ("Received", "from b by c"),
+        ("Received", "from a by b"),
+        ("Subject", "Приве́т — your order"),
+        ("RECEIVED", "from ann by a"),
+    ),
+    text="Your order is on its way",
+    html="<p>Your order is <b>on its way</b></p>",
+    charset="utf-8",
+)
+
+ATTACHMENT = Attachment(
+    id="0192e000-4.1",
+    email_id=EMAIL_ID,
+    inbox_id=INBOX_ID,
+    name="order.pdf",
+    content_type="application/pdf",
+    content_id="order",
+    size=900,
+    start=300,
+    end=1200,
+    transfer=Transfer.BASE64,
+    created_at=MORNING,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """An attachment as lists of all attachments hold it."""
+
+    id: str
+    account_id: AccountId
+    inbox_id: InboxId | None
+    name: str
+    content_type: str
+    content_id: str | None
+    size: int
+    created_at: datetime
+
+
+RECEIVED = Listed(
+    id=ATTACHMENT.id,
+    account_id=ACCOUNT_ID,
+    inbox_id=INBOX_ID,
+    name="order.pdf",
+    content_type="application/pdf",
+    content_id="order",
+    size=900,
+    created_at=MORNING,
+)
+UPLOADED = Listed(
+    id="1761991200000-up",
+    account_id=ACCOUNT_ID,
+    inbox_id=None,
+    name="",
+    content_type="text/plain",
+    content_id=None,
+    size=1234,
+    created_at=MORNING,
+)
+
+SENT = SentEmail(
+    id=SENT_ID,
+    account_id=ACCOUNT_ID,
+    inbox_id=INBOX_ID,
+    connector_id=CONNECTOR_ID,
+    state=SendState.ACCEPTED,
+    state_text="250 2.0.0 queued",
+    created_at=MORNING,
+    sent_at=NOON,
+    sender=ANN,
+    to=(BOB,),
+    cc=(),
+    bcc=(Address("", "carol@example.org"),),
+    reply_to=(ANN,),
+    refused=("carol@example.org",),
+    subject="Re: your order",
+    message_id="<18.order@example.org>",
+    is_html=True,
+    size=1234,
+    excerpt="Your order is on its way",
+    attachment_ids=("1761991200000-up",),
+    virtual=False,
+    stored=STORED,
+)
+BARE_SENT = SentEmail(
+    id=SENT_ID,
+    account_id=ACCOUNT_ID,
+    inbox_id=INBOX_ID,
+    connector_id=None,
+    state=SendState.CONNECTING,
+    state_text="",
+    created_at=MORNING,
+    sent_at=None,
+    sender=Address("", ""),
+    to=(),
+    cc=(),
+    bcc=(),
+    reply_to=(),
+    refused=(),
+    subject="",
+    message_id="",
+    is_html=False,
+    size=0,
+    excerpt="",
+    attachment_ids=(),
+    virtual=True,
+    stored=STORED,
+)
+
+ASKED = Slice(page=1, size=2)
+
+
+def whole_answers() -> Iterator[WireModel]:
+    """One of each model that we answer with, as full as it gets."""
+    imap = connections.ConnectorImapConnectionDto.of(imap_connection())
+    smtp = connections.ConnectorSmtpConnectionDto.of(smtp_connection())
+    yield accounts.UserInfoDto.of(ACCOUNT)
+    yield common.CountDto(total_elements=17)
+    yield connectors.ConnectorDto.of(CONNECTOR)
+    yield connectors.ConnectorProjection.of(CONNECTOR)
+    yield connectors.PageConnector.of(Page((CONNECTOR,), 3, ASKED), connectors.ConnectorProjection.of)
+    yield connectors.OptionalConnectorDto.holding(connectors.ConnectorDto.of(CONNECTOR))
+    yield imap
+    yield connections.OptionalConnectorImapConnectionDto.holding(imap)
+    yield smtp
+    yield connections.OptionalConnectorSmtpConnectionDto.holding(smtp)
+    yield connections.ConnectorImapConnectionTestResult.of(TEST_FAILED)
+    yield connections.ConnectorSmtpConnectionTestResult.of(TEST_PASSED)
+    yield connections.ConnectorProviderSettingsDto()
+    yield connections.ConnectorProviderSettingsDto().google_settings
+    settings = connectors.ConnectorSyncSettingsDto.of(schedule())
+    yield settings
+    yield connectors.OptionalConnectorSyncSettingsDto.holding(settings)
+    result = connectors.ConnectorSyncRequestResult.of(SYNCED)
+    yield result
+    assert result.sync_result
+    yield result.sync_result
+    yield connectors.ConnectorEventDto.of(EVENT)
+    yield connectors.ConnectorEventProjection.of(EVENT)
+    yield connectors.PageConnectorEvents.of(Page((EVENT,), 3, ASKED), connectors.ConnectorEventProjection.of)
+    yield inboxes.InboxDto.of(INBOX)
+    yield inboxes.InboxPreview.of(INBOX)
+    yield inboxes.PageInboxProjection.of(Page((INBOX,), 3, ASKED), inboxes.InboxPreview.of)
+    item = inboxes.InboxIdItem(id=INBOX.id, email_address=INBOX.email_address)
+    yield item
+    yield inboxes.InboxIdsResult(inbox_ids=[item])
+    yield inboxes.InboxByEmailAddressResult.of(INBOX)
+    yield inboxes.InboxByNameResult.of(INBOX)
+    yield inboxes.InboxExistsDto(exists=True)
+    email = mail.EmailDto.of(EMAIL, MESSAGE)
+    yield email
+    assert email.sender
+    assert email.recipients
+    assert email.recipients.to
+    yield email.sender
+    yield email.recipients
+    yield email.recipients.to[0]
+    yield mail.EmailPreview.of(EMAIL)
+    yield mail.PageEmailPreview.of(Page((EMAIL,), 3, ASKED), mail.EmailPreview.of)
+    yield mail.EmailProjection.of(EMAIL)
+    page = mail.PageEmailProjection.of(Page((EMAIL,), 3, ASKED), mail.EmailProjection.of)
+    yield page
+    yield page.pageable
+    yield page.sort
+    yield mail.EmailHtmlDto(subject=EMAIL.subject, body=MESSAGE.html)
+    yield mail.RawEmailJson.of("Subject: grüß\r\n\r\nhello".encode())
+    yield mail.UnreadCount(count=3)
+    yield mail.AttachmentMetaData.of(ATTACHMENT)
+    yield mail.AttachmentProjection.of(RECEIVED)
+    yield mail.PageAttachmentEntity.of(Page((RECEIVED,), 3, ASKED), mail.AttachmentProjection.of)
+    yield mail.AttachmentEntityDto.of(UPLOADED)
+    yield mail.DownloadAttachmentDto.of(b"hello", "text/plain")
+    yield sending.SentEmailDto.of(SENT, MESSAGE)
+    yield sending.SentEmailProjection.of(SENT)
+    yield sending.PageSentEmailProjection.of(Page((SENT,), 3, ASKED), sending.SentEmailProjection.of)
+
+
+def bare_answers() -> Iterator[WireModel]:
+    """The same where there is as little to say as can be."""
+    nothing = Message()
+    yield connectors.ConnectorDto.of(BARE_CONNECTOR)
+    yield connectors.ConnectorProjection.of(BARE_CONNECTOR)
+    yield connectors.PageConnector.of(Page((), 0, Slice()), connectors.ConnectorProjection.of)
+    yield connectors.OptionalConnectorDto.holding(None)
+    yield connections.ConnectorImapConnectionDto.of(imap_connection(BARE_IMAP))
+    yield connections.OptionalConnectorImapConnectionDto.holding(None)
+    yield connections.ConnectorSmtpConnectionDto.of(smtp_connection(BARE_SMTP))
+    yield connections.OptionalConnectorSmtpConnectionDto.holding(None)
+    yield connections.ConnectorImapConnectionTestResult.of(TEST_PASSED)
+    yield connectors.ConnectorSyncSettingsDto.of(schedule(None, enabled=False))
+    yield connectors.OptionalConnectorSyncSettingsDto.holding(None)
+    yield connectors.ConnectorSyncRequestResult.of(NOT_SYNCED)
+    yield connectors.ConnectorEventDto.of(BARE_EVENT)
+    yield connectors.ConnectorEventProjection.of(BARE_EVENT)
+    yield inboxes.InboxDto.of(BARE_INBOX)
+    yield inboxes.InboxPreview.of(BARE_INBOX)
+    yield inboxes.InboxByEmailAddressResult.of(None)
+    yield inboxes.InboxByNameResult.of(None)
+    yield inboxes.InboxIdsResult(inbox_ids=[])
+    yield mail.EmailDto.of(BARE_EMAIL, nothing)
+    yield mail.EmailPreview.of(BARE_EMAIL)
+    yield mail.EmailProjection.of(BARE_EMAIL)
+    yield mail.AttachmentMetaData.of(UPLOADED)
+    yield mail.RawEmailJson.of(b"")
+    yield sending.SentEmailDto.of(BARE_SENT, nothing)
+    yield sending.SentEmailProjection.of(BARE_SENT)
