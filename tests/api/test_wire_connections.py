@@ -214,6 +214,7 @@ def test_another_proxy_does_not_get_the_credentials_of_the_old_one() -> None:
         {"imapPort": 65536},
         {"imapUsername": "a\r\nb"},
         {"selectFolder": "a\0b"},
+        {"selectFolder": "a\ud800b"},
         {"searchTerms": "ALL\r\nA2 DELETE x"},
         {"localHostName": "a\nb"},
         {"mechanisms": ["PLAIN\r\n"]},
@@ -227,8 +228,9 @@ def test_what_could_break_out_of_a_command_is_refused(options: dict[str, Any]) -
 
 def test_a_password_may_hold_anything_but_line_breaks() -> None:
     assert imap(imapPassword='ключ "{3}\\').password == Secret('ключ "{3}\\')
-    with pytest.raises(Invalid):
-        imap(imapPassword="a\r\nb")
+    for wrong in ("a\r\nb", "a\0b", "a\ud800b"):
+        with pytest.raises(Invalid, match="imapPassword"):
+            imap(imapPassword=wrong)
 
 
 def test_options_do_not_print_what_is_secret() -> None:

@@ -24,9 +24,7 @@ T = TypeVar("T")
 STAGE_DIRECTIONS = {"(then)", "(woken)", "(tls)", "(closed)"}
 
 
-def play(
-    exchange: Exchange[T], script: str, *, given: list[Any] | None = None, pieces: int | None = None
-) -> T:
+def play(exchange: Exchange[T], script: str, *, given: list[Any] | None = None, pieces: int | None = None) -> T:
     """Run `exchange` against `script` and return its result, or let its error out if the play was followed.
 
     Values handed over by `Give` are appended to `given`. `pieces` feeds the server's words in reads of so

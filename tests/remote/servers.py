@@ -56,6 +56,34 @@ async def echo(reader: Reader, writer: Writer) -> None:
         await writer.drain()
 
 
+def conversation(script: str, then: Handler = forever) -> Handler:
+    """A server that says the lines `S: …` and waits for what begins like the lines `C: …`, in turn.
+
+    `S- …` says something without a line break. Whoever says something else is told so, and dropped.
+    """
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        for line in filter(None, map(str.strip, script.splitlines())):
+            kind, words = line[:2], line[2:].removeprefix(" ").encode("utf-8", "surrogateescape")
+            if kind == "C:":
+                said = await reader.readline()
+                if not said.startswith(words):
+                    writer.write(b"* BYE the script has %r, not %r\r\n" % (words, said))
+                    await writer.drain()
+                    return
+            else:
+                writer.write(words + (b"\r\n" if kind == "S:" else b""))
+        await writer.drain()
+        await then(reader, writer)
+
+    return serve
+
+
+async def hang_up(reader: Reader, writer: Writer) -> None:
+    """Close in an orderly way."""
+    writer.close()
+
+
 @dataclass
 class Tunnels:
     """A proxy, HTTP CONNECT and SOCKS5 in one, which remembers what it was asked for."""

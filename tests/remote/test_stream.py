@@ -252,6 +252,33 @@ async def test_a_cancelled_exchange_takes_the_connection_with_it() -> None:
         assert not stream.usable
 
 
+async def test_a_connection_that_is_closed_under_an_exchange_ends_it() -> None:
+    async with serving(forever) as port, connected(to(port)) as stream:
+        task = asyncio.create_task(stream.run(ask(b"?"), within=60))
+        await asyncio.sleep(0.05)
+        await stream.close()
+        assert await task == b""
+
+
+async def test_a_connection_is_not_kept_by_an_opening_that_is_cancelled() -> None:
+    gone = asyncio.Event()
+
+    async def watch(reader: Reader, writer: Writer) -> None:
+        await forever(reader, writer)
+        gone.set()
+
+    async with serving(watch) as port:
+        task = asyncio.create_task(anext(aiter(hold(to(port)))))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.wait_for(gone.wait(), 5)
+
+
+async def hold(settings: ServerSettings) -> AsyncIterator[Stream]:
+    async with connected(settings, secure=True) as stream:
+        yield stream
+
+
 async def test_a_consumer_who_leaves_early_ends_the_connection() -> None:
     async with serving(drip) as port, connected(to(port)) as stream:
         values = stream.each(read_on(), within=5)

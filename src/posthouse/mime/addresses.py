@@ -23,10 +23,14 @@ _TOKEN = re.compile(
     r'|[^\s",:;()<>\[\]\\=]++'
     r"|="
 )
+# Most addresses, at a stroke.
+_COMMON = re.compile(
+    r"""\s*+(?:"([^"\\]*+)"|([^"(),:;<>@\[\]\\]*+))\s*+"""
+    r"""<([^\s"(),:;<>@\[\]\\]{1,64}@[^\s"(),:;<>@\[\]\\]{1,255})>\s*+(?:,|$)"""
+)
 _QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
 _PAREN = re.compile(r"[()]|\\.", re.DOTALL)
 _UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_BLANK = re.compile(r"\s+")
 
 
 def read(value: str, most: int) -> tuple[Address, ...]:
@@ -48,6 +52,13 @@ def _addresses(value: str) -> Iterator[Address]:
     quotes_close = parens_close = True
     at, end = 0, len(value)
     while at < end:
+        if not phrase and not angle and (common := _COMMON.match(value, at)):
+            name = common[1] or common[2]
+            if name:
+                name = headers.folded(headers.words(name))
+            yield Address(name, common[3])
+            at = common.end()
+            continue
         token = _TOKEN.match(value, at)
         if token is None:  # cannot be: the pattern takes every character
             break
@@ -118,7 +129,7 @@ def _usable(text: str) -> str:
     if text.startswith("@"):
         text = text.rpartition(":")[2]
     if not text.startswith('"'):
-        text = _BLANK.sub("", text)
+        text = "".join(text.split())
     local, _, domain = text.rpartition("@")
     if not local or not domain or len(text) > _LONGEST or _UNUSABLE_DOMAIN.search(domain):
         return ""
@@ -182,6 +193,7 @@ def checked(email: str) -> str:
     # RFC 5321 §4.5.3.1: 64 octets before the @, 255 after it.
     if (
         not at
+        or len(email) > _LONGEST
         or _CONTROL.search(email)
         or not _LOCAL.fullmatch(local)
         or any(character.isspace() for character in local if not character.isascii())

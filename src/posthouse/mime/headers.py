@@ -15,11 +15,11 @@ from posthouse.mime.transfer import Raw, decode_base64
 
 Field = tuple[str, str]
 
-# RFC 5322 §2.2: printable ASCII without the colon; then folded lines. A line of blanks alone still continues.
-_FIELD = re.compile(r"^([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)\n?", re.MULTILINE)
+# RFC 5322 §2.2: a name of printable ASCII without the colon. Whatever else stands in a line is the third group.
+_FIELD = re.compile(r"^(?:([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+)(?:\n|\Z)|([^\n]*+\n|[^\n]++))", re.MULTILINE)
 _EMPTY_LINE = re.compile(rb"\r*+\n")
-_BLOCK_END = re.compile(rb"\n\r*+\n")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
+_CONTROL_OCTETS = bytes(octet for octet in range(128) if _CONTROLS.match(chr(octet)))
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _CHARSET_NEARBY = re.compile(rb"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
@@ -49,43 +49,62 @@ def read_block(raw: Raw, start: int, end: int, *, block_cap: int, value_cap: int
     """
     if empty := _EMPTY_LINE.match(raw, start, end):
         return Block([], empty.end())
-    found = _BLOCK_END.search(raw, start, end)
-    stop, body = (found.start() + 1, found.end()) if found else (end, end)
+    stop, body = _block_end(raw, start, end)
+    defects: list[str] = []
     cut = stop - start > block_cap
     text = _block_text(raw, start, min(stop, start + block_cap))
-    fields: list[Field] = []
-    defects: list[str] = ["headers over the limit were left out"] if cut else []
-    at = 0
-    for match in _FIELD.finditer(text):
-        if match.start() != at:
-            if text.count("\n", at, match.start()) > 1:
-                break
-            if at or not text.startswith(("From ", ">From ")):
-                defects.append("a line among the headers is no header")
-        at = match.end()
-        name, value = match.groups()
-        if "\n" in value:
-            value = value.replace("\n", "")
-        if len(value) > value_cap:
-            value = value[:value_cap]
-            defects.append("a header over the limit was cut")
-        fields.append((name, value.strip(" \t")))
-        if len(fields) == count_cap:
-            cut = at < len(text)
-            if cut:
-                defects.append("headers over the limit were left out")
-            break
-    if at < len(text) and not cut:
-        defects.append("no empty line between headers and body")
-        body = start
-        for _ in range(text.count("\n", 0, at)):
-            body = raw.find(b"\n", body, end) + 1
-    return Block(fields, body, tuple(dict.fromkeys(defects)))
+    # Unfolding drops the line break alone (§2.2.3). A line of blanks continues, too: only an empty one ends a block.
+    lines = text.replace("\n ", " ").replace("\n\t", "\t")
+    found = _FIELD.findall(lines)
+    fields = [(name, value.rstrip(" \t")) for name, value, _ in found if name]
+    if len(fields) != len(found):
+        if not found[0][2].startswith(("From ", ">From ")):
+            defects.append("a line among the headers is no header")
+        kept = _header_lines(found)
+        if kept < len(found) and not cut:
+            defects.append("no empty line between headers and body")
+            fields = [(name, value.rstrip(" \t")) for name, value, _ in found[:kept] if name]
+            body = _place_of_line(raw, start, end, text, kept)
+    if len(fields) > count_cap:
+        del fields[count_cap:]
+        cut = True
+    if cut:
+        defects.append("headers over the limit were left out")
+    if len(lines) > value_cap and any(len(value) > value_cap for _, value in fields):
+        fields = [(name, value[:value_cap]) for name, value in fields]
+        defects.append("a header over the limit was cut")
+    return Block(fields, body, tuple(defects))
+
+
+def _header_lines(found: list[tuple[str, str, str]]) -> int:
+    """How many of the (unfolded) lines are the headers: up to a foreign line that no field follows at once."""
+    for index, (_, _, foreign) in enumerate(found):
+        if foreign and (index + 1 == len(found) or found[index + 1][2]):
+            return index
+    return len(found)
+
+
+def _place_of_line(raw: Raw, start: int, end: int, text: str, number: int) -> int:
+    """Where the unfolded line of this number (from 0) begins in the raw bytes, which `text` follows line by line."""
+    beginnings = [at for at, line in enumerate(text.split("\n")) if not at or line[:1] not in (" ", "\t")]
+    place = start
+    for _ in range(beginnings[number]):
+        place = raw.find(b"\n", place, end) + 1
+    return place
+
+
+def _block_end(raw: Raw, start: int, end: int) -> tuple[int, int]:
+    """Where the header lines stop and where the body begins: around the first empty line."""
+    crlf = raw.find(b"\n\r\n", start, end)
+    lf = raw.find(b"\n\n", start, crlf if crlf >= 0 else end)
+    if lf >= 0:
+        return lf + 1, lf + 2
+    return (crlf + 1, crlf + 3) if crlf >= 0 else (end, end)
 
 
 def _block_text(raw: Raw, start: int, stop: int) -> str:
     """The block as text with LF line ends, one for each of the raw block, and no control characters."""
-    block = raw[start:stop]
+    block = raw[start:stop].translate(None, _CONTROL_OCTETS)
     if block.isascii():
         text = block.decode("ascii")
     else:
@@ -100,7 +119,7 @@ def _block_text(raw: Raw, start: int, stop: int) -> str:
     text = text.replace("\r\n", "\n")
     if "\r" in text:
         text = text.replace("\r", " ")  # a bare CR ends no line: nobody shall smuggle a header behind it
-    return _CONTROLS.sub("", text)
+    return text
 
 
 def clean(text: str) -> str:
@@ -112,7 +131,9 @@ def clean(text: str) -> str:
 
 def folded(text: str) -> str:
     """`text` with every run of blanks and line breaks as one space, and none around it."""
-    return _BLANKS.sub(" ", text).strip(" ")
+    if "  " in text or not text.isprintable():
+        text = _BLANKS.sub(" ", text)
+    return text.strip(" ")
 
 
 # -- encoded words ----------------------------------------------------------------------------------------------
@@ -174,9 +195,11 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
         elif section := _SECTION.fullmatch(name):
             encoded = section[2] is None or bool(section[3])
             sections.setdefault(section[1], []).append((int(section[2] or 0), text, encoded))
-    found = {name: words(text) for name, text in plain.items()}
-    found.update({name: _joined(parts) for name, parts in sections.items()})
-    return main[0].lower() if main else "", found
+    if "=?" in value:
+        plain = {name: words(text) for name, text in plain.items()}
+    for name, parts in sections.items():
+        plain[name] = _joined(parts)
+    return main[0].lower() if main else "", plain
 
 
 def _joined(parts: list[tuple[int, str, bool]]) -> str:
@@ -194,13 +217,12 @@ def _joined(parts: list[tuple[int, str, bool]]) -> str:
 # -- identifiers and dates --------------------------------------------------------------------------------------
 
 _BRACKETED = re.compile(r"<([^<>]*+)>")
-_SPACES = re.compile(r"\s+")
 _ID_CAP = 998  # RFC 5322 §2.1.1: no line is longer
 
 
 def ids(value: str) -> tuple[str, ...]:
     """The message ids of a References, In-Reply-To or Message-ID field, without their brackets."""
-    found = [_SPACES.sub("", inner)[:_ID_CAP] for inner in _BRACKETED.findall(value)]
+    found = ["".join(inner.split())[:_ID_CAP] for inner in _BRACKETED.findall(value)]
     if not found:
         found = [word.strip("<>,;\"'")[:_ID_CAP] for word in value.split()]
         found = [word for word in found if "@" in word] or found[:1]

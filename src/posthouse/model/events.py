@@ -99,7 +99,8 @@ class Transcript:
     _left_out: int = 0
 
     def note(self, line: str) -> None:
-        line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+        if not line.isprintable():
+            line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
         if len(self._first) < self.head:
             self._first.append(line)
             return

@@ -1,0 +1,1 @@
+"""Every socket that we open to the outside; what goes wrong there leaves in our own words."""

@@ -155,9 +155,9 @@ class Stream:
                     answer = await self._fulfil(want, patience, None, None)
 
     async def close(self, within: float = 1.0) -> None:
-        """Close in an orderly way, or after so many seconds in any. Never raises."""
+        """Close in an orderly way, or after so many seconds in any; whoever still waits is told. Never raises."""
         transport = self._wire.transport
-        if transport is not None and not self._wire.lost and not self._aborted:
+        if transport is not None and not self._wire.lost and not self._aborted and not self._busy:
             transport.close()
             if not self._wire.lost:
                 await self._wire.wait(within)

@@ -5,8 +5,8 @@ that says whether it may be tried again: refused for good, not now, or, when the
 message's last byte and the server's answer, unknown.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from ipaddress import IPv6Address
 
 from posthouse.model.connectors import Security, SmtpSettings
@@ -18,11 +18,10 @@ from posthouse.model.errors import (
     Refused,
     RemoteError,
     Stage,
-    Unreachable,
 )
 from posthouse.model.events import Transcript
 from posthouse.model.mail import Verdict
-from posthouse.protocols.exchange import ConnectionClosed, ProtocolError, RemoteProtocolError
+from posthouse.protocols.exchange import ConnectionClosed, ProtocolError
 from posthouse.protocols.sasl import Credentials
 from posthouse.protocols.smtp import RecipientsRefused, Refusal, Session
 from posthouse.remote.bounds import DEFAULT_BOUNDS, Bounds
@@ -76,7 +75,7 @@ class SmtpSubmission:
     async def sign_in(self) -> None:
         """From the greeting to a session that takes messages. Called once, by `open_submission`."""
         settings, session, run = self._settings, self._session, self._stream.run
-        with self._words.at(Stage.GREETING):
+        with self._at(Stage.GREETING):
             opening = session.open(
                 local_name=settings.local_host_name or self._address_literal(),
                 starttls=settings.security is Security.STARTTLS,
@@ -90,7 +89,7 @@ class SmtpSubmission:
                 host=settings.host,
                 port=settings.port,
             )
-            with self._words.at(Stage.SIGN_IN):
+            with self._at(Stage.SIGN_IN):
                 await run(session.authenticate(credentials, settings.mechanisms), within=self._bounds.command)
 
     async def send(self, sender: str, recipients: Sequence[str], message: bytes) -> Verdict:
@@ -109,14 +108,14 @@ class SmtpSubmission:
         )
         within = self._bounds.transfer(len(message)) + self._bounds.verdict
         try:
-            with self._words.at(Stage.TRANSFER):
+            with self._at(Stage.TRANSFER):
                 sent = await self._stream.run(exchange, within=within)
         except Invalid as error:
             raise Refused(f"the message can't be sent through {self._stream.host}: {error.message}") from error
         except RemoteError as error:
             if isinstance(error.__cause__, RecipientsRefused):
                 raise self._nobody(error.__cause__.refusals) from error
-            if self._may_have_arrived(error):
+            if self._may_have_arrived():
                 raise OutcomeUnknown(
                     f"the connection to {self._stream.host} broke after the message was given and before the answer: "
                     f"it may have been sent, so it is not sent again ({error.message})"
@@ -140,13 +139,18 @@ class SmtpSubmission:
         address = self._stream.local_address
         return f"[IPv6:{address}]" if isinstance(address, IPv6Address) else f"[{address}]"
 
-    def _may_have_arrived(self, error: RemoteError) -> bool:
-        if self._session.stage == "answer":
-            return not self._stream.cut_short
-        # An answer came, and it is none: the server had the message, and we don't know what it made of it.
-        cause = error.__cause__
-        nonsense = isinstance(cause, RemoteProtocolError) and not isinstance(cause, ConnectionClosed)
-        return self._session.stage == "done" and (nonsense or isinstance(error, Unreachable))
+    @contextmanager
+    def _at(self, stage: Stage) -> Iterator[None]:
+        with self._words.at(stage):
+            try:
+                yield
+            except ConnectionClosed as error:
+                if self._session.last_words:  # 421 is a 4xx as any other, only that the connection goes with it
+                    raise self._words.deferred(f"421 {self._session.last_words}", stage) from error
+                raise
+
+    def _may_have_arrived(self) -> bool:
+        return self._session.stage == "answer" and not self._stream.cut_short
 
     def _nobody(self, refusals: Sequence[Refusal]) -> RemoteError:
         listed = "; ".join(f"{refusal.recipient}: {self._said(refusal)}" for refusal in refusals[:_NAMED])

@@ -22,6 +22,7 @@ from posthouse.model.errors import (
     TlsFailed,
     Unreachable,
 )
+from posthouse.protocols import smtp
 from posthouse.protocols.exchange import (
     CommandRefused,
     ConnectionClosed,
@@ -74,8 +75,9 @@ class Words:
         except ProtocolError as error:
             raise self.of(error, stage) from error
         except Unreachable as error:
-            error.stage = stage
-            if stage is Stage.GREETING and (hint := self._maybe_tls()):
+            if error.stage is Stage.CONNECTION:
+                error.stage = stage  # the stream knows of TLS itself, and of nothing further
+            if error.stage is Stage.GREETING and (hint := self._maybe_tls()):
                 raise Unreachable(error.message + hint, stage=stage) from error
             raise
 
@@ -123,8 +125,7 @@ class Words:
         return "; maybe this port speaks TLS from the start: check the port and the settings for SSL and STARTTLS"
 
     def _refusal(self, refused: CommandRefused, stage: Stage) -> RemoteError:
-        code = refused.code
-        if code[:1] in ("4", "5") and len(code) == 3:
+        if isinstance(refused, smtp.Refused):
             return self._smtp_refusal(refused, stage)
         text = self.shown(refused.text)
         if _NOT_CONNECTED.search(refused.text):
@@ -137,10 +138,10 @@ class Words:
             return FolderMissing(f"{self._host} can't open the folder: {text}")
         return Refused(f"{self._host} refused {refused.command or 'us'}: {text}", stage=stage)
 
-    def _smtp_refusal(self, refused: CommandRefused, stage: Stage) -> RemoteError:
-        text = self.shown(refused.text)
-        if refused.code.startswith("4"):
-            return self.deferred(refused.text, stage)
+    def _smtp_refusal(self, refused: smtp.Refused, stage: Stage) -> RemoteError:
+        text = self.shown(" ".join(filter(None, (refused.code, refused.enhanced, refused.text))))
+        if refused.transient:
+            return self.deferred(text, stage)
         if refused.code == "530" and _STARTTLS_FIRST.search(text) and self._settings.security is Security.PLAIN:
             return TlsFailed(f"{self._host} wants STARTTLS first (setting startTls): {text}")
         if refused.code == "530" and not self._settings.username:

@@ -78,9 +78,10 @@ class Inboxes:
                 account, slice_, search=search, tag=tag, favourites_only=favourites_only, connected=connected
             )
 
-    async def ids(self, account: AccountId) -> list[InboxId]:
+    async def addresses(self, account: AccountId) -> list[tuple[InboxId, str]]:
+        """Every inbox's id and address, oldest first."""
         async with self._database.reading() as tx:
-            return await tx.inboxes.ids(account)
+            return await tx.inboxes.addresses(account)
 
     async def count(self, account: AccountId) -> int:
         async with self._database.reading() as tx:

@@ -73,6 +73,20 @@ class Mail:
             email = replace(email, read=True)
         return Opened(email, raw, message, tuple(attachments))
 
+    async def html(self, account: AccountId, email_id: EmailId, *, with_images: bool = False) -> str:
+        """The email as HTML: its own, or its text made into some; `with_images` puts its inline images into it."""
+        opened = await self.open(account, email_id)
+        message = opened.message
+        html = message.html or text_to_html(message.text)
+        if not with_images:
+            return html
+        images = {
+            part.content_id: (part.content_type, content(opened.raw, part))
+            for part in message.parts
+            if part.content_id and part.content_type.startswith("image/")
+        }
+        return inline_images(html, images)
+
     async def raw(self, account: AccountId, email_id: EmailId) -> bytes:
         """The message as it came."""
         return await self._blobs.get((await self.get(account, email_id)).stored)

@@ -18,7 +18,7 @@ from posthouse.model.connectors import Connector, SmtpSettings
 from posthouse.model.errors import Invalid, NotFound, OutcomeUnknown, PosthouseError, RemoteError
 from posthouse.model.events import ConnectorEvent, EventStatus, EventType, Happening, Transcript, status_of
 from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail, Submission, Upload, Verdict
-from posthouse.model.message import Address, Draft, Enclosure
+from posthouse.model.message import Address, Draft, Enclosure, Message
 from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, InboxId, Page, SentId, Slice, new_id
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database, Transaction
@@ -260,6 +260,11 @@ class Sending:
         if sent is None:
             raise NotFound(f"there is no sent email {sent_id}")
         return sent
+
+    async def open(self, account: AccountId, sent_id: SentId) -> tuple[SentEmail, Message]:
+        """A sent email, whole."""
+        sent = await self.get(account, sent_id)
+        return sent, read(await self._blobs.get(sent.stored))
 
     async def raw(self, account: AccountId, sent_id: SentId) -> bytes:
         """The message as it was given to the server."""

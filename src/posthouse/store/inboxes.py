@@ -84,6 +84,10 @@ class Inboxes:
         query = bounded(sa.select(inboxes.c.id).where(inboxes.c.account_id == account), inboxes.c.created_at, slice_)
         return list((await self._connection.scalars(query.order_by(inboxes.c.number))).all())
 
+    async def addresses(self, account: AccountId) -> list[tuple[InboxId, str]]:
+        query = sa.select(inboxes.c.id, inboxes.c.email_address).where(inboxes.c.account_id == account)
+        return [(row.id, row.email_address) for row in await self._connection.execute(query.order_by(inboxes.c.number))]
+
     async def count(self, account: AccountId) -> int:
         query = sa.select(sa.func.count()).where(inboxes.c.account_id == account)
         return await self._connection.scalar(query) or 0

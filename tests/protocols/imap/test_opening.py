@@ -53,6 +53,7 @@ def test_starttls_comes_before_anything_else_and_capabilities_are_asked_again():
         S: * OK [ALERT] hello
         C: A1 CAPABILITY
         S: * CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED AUTH=EVIL
+        S: * ENABLED UTF8=ACCEPT
         S: A1 OK
         C: A2 STARTTLS
         S: A2 OK [CAPABILITY IMAP4rev1 AUTH=EVIL] go
@@ -64,6 +65,7 @@ def test_starttls_comes_before_anything_else_and_capabilities_are_asked_again():
     )
     assert session.capabilities == {"IMAP4REV1", "AUTH=PLAIN"}
     assert session.last_words == ""
+    assert play(session.enable(), "") == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -53,15 +53,24 @@ def parse_moment(value: object) -> datetime:
         raise ValueError("beyond the years 1 to 9999") from None
 
 
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("may not hold a NUL character")
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+_CONTROL = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
+
+
+def _as_text(text: str) -> str:
+    if _UNWRITABLE.search(text):
+        raise ValueError("may not hold NUL characters or halves of surrogate pairs")
     return text
 
 
+def is_one_line(text: str) -> bool:
+    """Whether `text` can be written in UTF-8 and holds no control character."""
+    return _CONTROL.search(text) is None
+
+
 def _on_one_line(text: str) -> str:
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
-        raise ValueError("may not hold line breaks or control characters")
+    if not is_one_line(text):
+        raise ValueError("may not hold line breaks or other control characters")
     return text
 
 
@@ -73,8 +82,8 @@ Moment = Annotated[
 ]
 """A point in time: any ISO 8601 form comes in, milliseconds and `Z` go out."""
 
-Text = Annotated[str, AfterValidator(_without_nul)]
-"""A text from a client. No database of ours and no mail can hold a NUL."""
+Text = Annotated[str, AfterValidator(_as_text)]
+"""A text from a client. No database of ours can hold a NUL, and no UTF-8 half a surrogate pair."""
 
 Line = Annotated[str, AfterValidator(_on_one_line)]
 """A text from a client that ends up in a header, a command or a list, where a line break is an attack."""

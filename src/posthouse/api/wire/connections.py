@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from posthouse.api.wire.common import Line, Moment, OptionalResult, WireModel
+from posthouse.api.wire.common import Line, Moment, OptionalResult, WireModel, is_one_line
 from posthouse.model.connectors import (
     GOOGLE,
     MICROSOFT,
@@ -123,8 +123,8 @@ class _ConnectionChanges(WireModel):
         text = given.get_secret_value() if given else ""
         if not text or text == MASK:
             return old
-        if any(character in text for character in "\0\r\n"):
-            raise Invalid(f"{self._prefix}Password may not hold line breaks or NUL characters")
+        if not is_one_line(text):
+            raise Invalid(f"{self._prefix}Password may not hold line breaks or other control characters")
         return Secret(text)
 
     def _proxy(self, old: Proxy | None) -> Proxy | None:
@@ -149,7 +149,7 @@ def _parse_proxy(secret: SecretStr | None) -> Proxy | None:
         host, port = url.hostname, url.port
     except ValueError:
         host, port = None, None
-    if not host or not text.isprintable() or url.path.strip("/") or url.query or url.fragment:
+    if not host or not is_one_line(text) or url.path.strip("/") or url.query or url.fragment:
         raise Invalid("proxyHost must be a host name, or a URL such as socks5://user:password@host")
     if url.scheme not in _PROXY_SCHEMES:
         raise Invalid("proxyHost may begin with http:// or socks5://")

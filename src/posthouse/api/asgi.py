@@ -1,0 +1,66 @@
+"""The API as one ASGI application: MailSlurp's operations over our services."""
+
+from collections.abc import Iterable
+
+from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
+
+from posthouse.api.edge import Edge
+from posthouse.api.failures import tell_failures
+from posthouse.api.operations import Catalogue, Operation, known_operations
+from posthouse.services import Services
+
+LARGEST_BODY = 60 * 1024 * 1024
+"""An attachment of 40 MB in Base64, with room for the rest; in bytes."""
+
+CONTROLLERS: tuple[APIRouter, ...] = ()
+
+
+def create_api(
+    services: Services,
+    *,
+    version: str = "",
+    largest_body: int = LARGEST_BODY,
+    controllers: Iterable[APIRouter] = CONTROLLERS,
+) -> FastAPI:
+    """The API over these services. It opens nothing by itself and needs no lifespan."""
+    known = known_operations()
+    app = FastAPI(
+        title="Posthouse",
+        version=version or "0",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect has no JSON in it
+        separate_input_output_schemas=False,
+        strict_content_type=False,
+    )
+    app.state.services = services
+    controllers = tuple(controllers)
+    for controller in controllers:
+        app.include_router(controller)
+    tell_failures(app, known)
+    app.add_middleware(Edge, known=known, built=_built(known, controllers), largest_body=largest_body)
+    # Any page may call us, as with MailSlurp: what opens the door is the key, and browsers send none by themselves.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["*"],
+        allow_headers=["*"],
+        allow_credentials=False,
+        allow_private_network=True,
+        expose_headers=["Allow", "Content-Disposition", "Retry-After"],
+        max_age=86_400,
+    )
+    return app
+
+
+def _built(known: Catalogue, controllers: Iterable[APIRouter]) -> frozenset[Operation]:
+    found = (
+        known.find(method, route.path)
+        for controller in controllers
+        for route in controller.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    )
+    return frozenset(operation for operation in found if operation is not None)

@@ -1,0 +1,238 @@
+"""HTML of strangers: to text, and to HTML that may be shown.
+
+Markup can be made so that parsers and sanitisers take minutes over a megabyte of it (elements nested without
+end, formatting reopened in every paragraph). So a tokenizer of our own goes first: linear, capped, and without a
+tree. Text is made from its tokens alone; whatever builds a tree is only given the `bounded` markup.
+"""
+
+import re
+from collections.abc import Iterator
+from html import escape
+from html.entities import html5
+
+import nh3
+
+LARGEST = 4 << 20
+"""Characters of markup that are looked at."""
+
+_DEPTH = 256
+_WORK = 4_000_000
+"""Elements times their depth that a tree may have: newsletters stay below a tenth of it."""
+
+# A tag with its attributes; text; or what is passed over. Quotes that never close are letters like others.
+_TOKEN = re.compile(
+    r"<!--"
+    r"|<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,40}+)([^<>\"']*+(?:\"[^\"<>]*+\"[^<>\"']*+|'[^'<>]*+'[^<>\"']*+|[\"'])*+)>?"
+    r"|<[!?][^<>]*+>?"
+    r"|[^<]++"
+    r"|<"
+)
+_ATTRIBUTE = re.compile(r"([a-zA-Z][\w:.-]{0,60}+)\s*+(?:=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'>]*+)))?")
+_ENTITY = re.compile(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});?")
+
+_UNSEEN = frozenset({"script", "style", "head", "title", "template", "noscript", "iframe", "object", "svg", "math",
+                     "noembed", "noframes", "xmp", "textarea", "select", "plaintext"})  # fmt: skip
+_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
+                   "track", "wbr"})  # fmt: skip
+_PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "hr"})
+_LINES = frozenset({"div", "tr", "li", "dt", "dd", "br", "section", "article", "header", "footer", "nav", "main",
+                    "address", "form", "fieldset", "figure", "center", "body", "caption", "aside"})  # fmt: skip
+_CELLS = frozenset({"td", "th"})
+
+
+def text(markup: str) -> str:
+    """What a reader of `markup` would see: paragraphs and lines apart, list items marked, nothing hidden in it."""
+    lines: list[list[str]] = [[]]
+    empty_wanted = False
+    for tag, closing, piece in _visible(markup):
+        if not tag:
+            words = _SPACE.sub(" ", unescape(piece))
+            if words.strip(" ") or (words and lines[-1]):
+                if empty_wanted and len(lines) > 1:
+                    lines.insert(-1, [])
+                empty_wanted = False
+                lines[-1].append(words)
+        elif tag in _LINES or tag in _PARAGRAPHS:
+            empty_wanted = empty_wanted or (tag in _PARAGRAPHS and any(lines[0]))
+            if lines[-1]:
+                lines.append([])
+            elif tag == "br" and len(lines) > 1:
+                empty_wanted = True
+            if tag == "li" and not closing:
+                lines[-1].append("- ")
+        elif tag in _CELLS and lines[-1]:
+            lines[-1].append(" ")
+    return "\n".join(_SPACE.sub(" ", "".join(line)).strip(" ") for line in lines).strip("\n")
+
+
+def words(markup: str) -> str:
+    """The words of `markup` in their order, for indexes and excerpts: quicker than `text`, without its lines."""
+    pieces = []
+    for tag, _, piece in _visible(markup):
+        if not tag:
+            pieces.append(unescape(piece))
+        elif tag in _LINES or tag in _PARAGRAPHS or tag in _CELLS:
+            pieces.append(" ")
+    return "".join(pieces)
+
+
+_SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
+
+
+def unescape(piece: str) -> str:
+    """`piece` with its character references resolved."""
+    return _ENTITY.sub(_letter, piece) if "&" in piece else piece
+
+
+def _letter(match: re.Match[str]) -> str:
+    name = match[1]
+    if name[0] != "#":
+        return html5.get(name + ";") or html5.get(name) or match[0]
+    code = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+    if 0x80 <= code <= 0x9F:
+        return bytes([code]).decode("cp1252", "replace")
+    if code == 0 or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+        return "\ufffd"
+    return chr(code)
+
+
+def _visible(markup: str) -> Iterator[tuple[str, bool, str]]:
+    """The tokens that are shown: ("", False, text) or (tag name, is it a closing tag, its attributes as written)."""
+    markup = markup[:LARGEST]
+    at, end = 0, len(markup)
+    while at < end:
+        match = _TOKEN.match(markup, at)
+        if match is None:  # cannot be: the pattern takes every character
+            break
+        at = match.end()
+        token, name = match[0], match[2]
+        if name:
+            name = name.lower()
+            if name not in _UNSEEN:
+                yield name, bool(match[1]), match[3]
+            elif not match[1] and not match[3].endswith("/"):
+                at = _after_closing(markup, name, at)
+        elif token == "<!--":
+            close = markup.find("-->", at)
+            at = close + 3 if close >= 0 else end
+        elif token[0] != "<" or token == "<":
+            yield "", False, token
+
+
+_BODY = re.compile(r"<body[\s>]", re.IGNORECASE)
+_CLOSINGS = {name: re.compile(rf"</{name}\s*+>", re.IGNORECASE) for name in _UNSEEN}
+
+
+def _after_closing(markup: str, name: str, at: int) -> int:
+    """Behind the closing tag of an element whose content is not shown; a head also ends where the body begins."""
+    close = _CLOSINGS[name].search(markup, at)
+    if close:
+        return close.end()
+    if name == "head" and (body := _BODY.search(markup, at)):
+        return body.start()
+    return at if name in ("head", "select", "noscript", "object") else len(markup)
+
+
+def bounded(markup: str) -> str:
+    """`markup` with the same visible content, well-formed and small enough in depth and size for any parser.
+
+    Comments, scripts, styles and whatever else is not shown are gone. Markup beyond the bounds comes back as its
+    text alone, in a `<pre>`.
+    """
+    pieces: list[str] = []
+    open_: list[str] = []
+    work = 0
+    for tag, closing, piece in _visible(markup):
+        if not tag:
+            pieces.append(escape(unescape(piece), quote=False))
+        elif tag in _VOID:
+            pieces.append(f"<{tag}{_attributes(piece)}>")
+            work += len(open_)
+        elif not closing:
+            if len(open_) < _DEPTH:
+                open_.append(tag)
+                pieces.append(f"<{tag}{_attributes(piece)}>")
+                work += len(open_)
+        elif tag in open_[-32:]:  # a closing tag far from its opening one is a mistake, or an attack
+            while (last := open_.pop()) != tag:
+                pieces.append(f"</{last}>")
+            pieces.append(f"</{tag}>")
+        if work > _WORK:
+            return f"<pre>{escape(text(markup))}</pre>"
+    pieces.extend(f"</{tag}>" for tag in reversed(open_))
+    return "".join(pieces)
+
+
+def _attributes(written: str) -> str:
+    if not written or written == "/":
+        return ""
+    found = []
+    for match in _ATTRIBUTE.finditer(written[:20_000]):
+        name, double, single, bare = match.groups()
+        found.append(f' {name.lower()}="{escape(unescape(double or single or bare or ""))}"')
+    return "".join(found)
+
+
+# -- for the dashboard ----------------------------------------------------------------------------------------------
+
+_TAGS = {
+    "a", "abbr", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center",
+    "cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em", "figcaption", "figure",
+    "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "i", "img", "ins", "kbd", "li", "main",
+    "mark", "nav", "ol", "p", "pre", "q", "s", "samp", "section", "small", "span", "strike", "strong", "sub",
+    "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "wbr",
+}  # fmt: skip
+_BOX = {"align", "bgcolor", "border", "cellpadding", "cellspacing", "height", "valign", "width"}
+_ATTRIBUTES = {
+    "*": {"dir", "lang", "style", "title"},
+    "a": {"href"},
+    "col": {"span", "width"},
+    "div": {"align"},
+    "font": {"color", "face", "size"},
+    "img": {"src", "alt", "width", "height", "border", "align"},
+    "ol": {"start", "type"},
+    "p": {"align"},
+    "table": _BOX,
+    "td": _BOX | {"colspan", "rowspan"},
+    "th": _BOX | {"colspan", "rowspan"},
+    "tr": {"align", "bgcolor", "valign"},
+}
+# Nothing that positions, loads or overlays: no `position`, no `background` (it takes a URL), no `content`.
+_STYLES = {
+    "background-color", "border", "border-bottom", "border-collapse", "border-color", "border-left", "border-radius",
+    "border-right", "border-spacing", "border-style", "border-top", "border-width", "color", "direction", "font-family",
+    "font-size", "font-style", "font-weight", "height", "letter-spacing", "line-height", "list-style-type", "margin",
+    "margin-bottom", "margin-left", "margin-right", "margin-top", "max-width", "min-width", "padding",
+    "padding-bottom", "padding-left", "padding-right", "padding-top", "text-align", "text-decoration", "text-indent",
+    "text-transform", "vertical-align", "white-space", "width", "word-break",
+}  # fmt: skip
+_SAFE_IMAGE = re.compile(r"data:image/(?:png|gif|jpeg|webp);base64,", re.IGNORECASE)
+
+
+def _filter(tag: str, attribute: str, value: str) -> str | None:
+    if attribute == "style" and ("url" in value.lower() or "\\" in value or "expression" in value.lower()):
+        return None
+    if value[:5].lower() == "data:" and not (tag == "img" and _SAFE_IMAGE.match(value)):
+        return None
+    if attribute == "src" and value[:7].lower() == "mailto:":
+        return None
+    return value
+
+
+_CLEANER = nh3.Cleaner(
+    tags=_TAGS,
+    attributes=_ATTRIBUTES,
+    attribute_filter=_filter,
+    url_schemes={"http", "https", "mailto", "tel", "cid", "data"},
+    url_relative="deny",
+    filter_style_properties=_STYLES,
+    link_rel="noopener noreferrer nofollow",
+)
+
+
+def displayable(markup: str) -> str:
+    """`markup` that runs nothing and belongs into a sandboxed frame.
+
+    Images keep their addresses: whether remote ones may load is for the frame's content security policy.
+    """
+    return _CLEANER.clean(bounded(markup))
