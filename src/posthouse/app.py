@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -80,7 +81,7 @@ class App:
 
     def asgi(self) -> FastAPI:
         """The web application: the API, and the dashboard beside it."""
-        api = create_api(self.services, public_url=self.settings.public_url)
+        api = create_api(self.services, version=version("posthouse"))
         create_dashboard(api, self.services, public_url=self.settings.public_url)
         return api
 
@@ -164,7 +165,12 @@ def _key_from_file(path: Path) -> str:
 def set_up_logging(json: bool) -> None:
     """One line an event, with the ids; what a mail or a server said is escaped, never printed raw."""
     renderer = (
-        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer()
+        if json
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # rich's shows local variables, and so secrets
+        )
     )
     structlog.configure(
         processors=[

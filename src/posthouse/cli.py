@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine

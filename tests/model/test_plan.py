@@ -30,7 +30,9 @@ def test_no_new_uid_is_passed_over(cursor: Cursor, seen: Snapshot) -> None:
         case FetchFrom(uid):
             assert uid <= cursor.next_uid
         case StartOver():
-            assert seen.uid_validity != cursor.uid_validity or seen.uid_validity is None or seen.next_uid < cursor.next_uid
+            assert (
+                seen.uid_validity != cursor.uid_validity or seen.uid_validity is None or seen.next_uid < cursor.next_uid
+            )
 
 
 @given(seen=snapshots)

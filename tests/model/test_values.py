@@ -40,7 +40,10 @@ def test_a_long_transcript_keeps_its_beginning_and_its_end() -> None:
 def test_a_transcript_holds_no_control_characters() -> None:
     transcript = Transcript()
     transcript.note("S: * OK \x1b[31mred\r\n* BAD")
-    assert transcript.text == "S: * OK \N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}* BAD"
+    assert (
+        transcript.text
+        == "S: * OK \N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}* BAD"
+    )
 
 
 def test_pauses_grow_up_to_their_bound() -> None:

@@ -10,7 +10,8 @@ from ipaddress import ip_address
 
 from posthouse.remote.egress import Egress
 
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+Reader = asyncio.StreamReader
+Writer = asyncio.StreamWriter
 Handler = Callable[[Reader, Writer], Awaitable[None]]
 
 LOOPBACK = Egress.allowing(["127.0.0.0/8", "::1"])

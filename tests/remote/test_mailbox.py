@@ -40,14 +40,14 @@ QUICK = Bounds(connect=5, command=5, silence=5, goodbye=0.05)
 
 def at(server: Dovecot, account: Account, security: Security = Security.TLS, **more: Any) -> ImapSettings:
     port = server.imaps_port if security is Security.TLS else server.imap_port
-    settings = {"username": account.address, "password": Secret(account.password)} | more
+    settings: dict[str, Any] = {"username": account.address, "password": Secret(account.password)} | more
     return ImapSettings(host="localhost", port=port, security=security, **settings)
 
 
 @contextlib.asynccontextmanager
 async def opened(settings: ImapSettings, tls: Tls | None = None, **more: Any) -> AsyncIterator[ImapMailbox]:
-    more = {"transcript": Transcript(), "egress": LOOPBACK, "bounds": QUICK, "again": ()} | more
-    mailbox = await open_mailbox(settings, tls=tls or Tls(), **more)
+    options: dict[str, Any] = {"transcript": Transcript(), "egress": LOOPBACK, "bounds": QUICK, "again": ()} | more
+    mailbox = await open_mailbox(settings, tls=tls or Tls(), **options)
     try:
         yield mailbox
     finally:
@@ -261,7 +261,7 @@ PASSWORD = "canary-Zk3q8"
 
 
 def scripted(port: int, host: str = "localhost", **more: Any) -> ImapSettings:
-    settings = {"username": "ann", "password": Secret(PASSWORD), "security": Security.PLAIN} | more
+    settings: dict[str, Any] = {"username": "ann", "password": Secret(PASSWORD), "security": Security.PLAIN} | more
     return ImapSettings(host=host, port=port, **settings)
 
 
@@ -314,6 +314,8 @@ REFUSALS: dict[str, tuple[str, str, type[RemoteError], str]] = {
     ),
     "Microsoft": ("outlook.office365.com", "A1 NO LOGIN failed.", CredentialsRefused, "OAuth"),
     "Yahoo": ("imap.mail.yahoo.com", "A1 NO [AUTHENTICATIONFAILED] LOGIN Invalid", CredentialsRefused, "app password"),
+    "a command that it does not understand": ("localhost", "A1 BAD Error in IMAP command", Refused, "refused LOGIN"),
+    "TLS first": ("localhost", "A1 NO [PRIVACYREQUIRED] Use TLS", TlsFailed, "startTls"),
     "unavailable": ("localhost", "A1 NO [UNAVAILABLE] Temporary failure", Deferred, "can't serve us now"),
     "in use": ("localhost", "A1 NO [INUSE] Mailbox is locked", Deferred, "locked"),
     "limit": ("localhost", "A1 NO [LIMIT] Maximum number of connections", Deferred, "Maximum"),
@@ -342,7 +344,7 @@ async def test_a_refused_sign_in_is_told_apart(host: str, words: str, kind: type
     assert re.search(shown, error.message), error.message
     assert host in error.message
     assert isinstance(error, RemoteError)
-    assert error.stage is Stage.SIGN_IN
+    assert error.stage is (Stage.TLS if kind is TlsFailed else Stage.SIGN_IN)
 
 
 @pytest.mark.parametrize(

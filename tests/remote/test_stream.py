@@ -268,15 +268,15 @@ async def test_a_connection_is_not_kept_by_an_opening_that_is_cancelled() -> Non
         gone.set()
 
     async with serving(watch) as port:
-        task = asyncio.create_task(anext(aiter(hold(to(port)))))
+        task = asyncio.create_task(hold(to(port)))
         await asyncio.sleep(0.05)
         task.cancel()
         await asyncio.wait_for(gone.wait(), 5)
 
 
-async def hold(settings: ServerSettings) -> AsyncIterator[Stream]:
-    async with connected(settings, secure=True) as stream:
-        yield stream
+async def hold(settings: ServerSettings) -> None:
+    async with connected(settings, secure=True):
+        await asyncio.sleep(3600)
 
 
 async def test_a_consumer_who_leaves_early_ends_the_connection() -> None:

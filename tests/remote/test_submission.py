@@ -36,8 +36,8 @@ MESSAGE = b"From: ann@example.org\r\nTo: bob@example.org\r\nSubject: hi\r\n\r\nh
 
 @contextlib.asynccontextmanager
 async def opened(settings: SmtpSettings, tls: Tls | None = None, **more: Any) -> AsyncIterator[SmtpSubmission]:
-    more = {"transcript": Transcript(), "egress": LOOPBACK, "bounds": QUICK} | more
-    submission = await open_submission(settings, tls=tls or Tls(), **more)
+    options: dict[str, Any] = {"transcript": Transcript(), "egress": LOOPBACK, "bounds": QUICK} | more
+    submission = await open_submission(settings, tls=tls or Tls(), **options)
     try:
         yield submission
     finally:
@@ -50,7 +50,7 @@ def at(server: SmtpServer, account: Account, security: Security = Security.TLS, 
         Security.STARTTLS: server.starttls_port,
         Security.PLAIN: server.plain_port,
     }
-    settings = {"username": account.address, "password": Secret(account.password)} | more
+    settings: dict[str, Any] = {"username": account.address, "password": Secret(account.password)} | more
     return SmtpSettings(host="localhost", port=ports[security], security=security, **settings)
 
 
@@ -136,7 +136,8 @@ ENVELOPE = (
 
 
 def scripted(port: int, **more: Any) -> SmtpSettings:
-    return SmtpSettings(host="localhost", port=port, **({"security": Security.PLAIN} | more))
+    settings: dict[str, Any] = {"security": Security.PLAIN} | more
+    return SmtpSettings(host="localhost", port=port, **settings)
 
 
 async def error_of(

@@ -67,7 +67,9 @@ async def test_dying_at_any_step_loses_and_doubles_nothing(house: House) -> None
     """The process is killed at each step in turn; another one then finishes the work."""
     steps = 0
     for round_ in range(60):
-        house.server.add(a_message(10 * round_), a_message(10 * round_ + 1), a_message(10 * round_ + 2), a_message(10 * round_ + 3))
+        house.server.add(
+            a_message(10 * round_), a_message(10 * round_ + 1), a_message(10 * round_ + 2), a_message(10 * round_ + 3)
+        )
         house.server.fuse = fuse = Fuse(at=round_ + 1)
         try:
             await house.sync()
@@ -304,5 +306,3 @@ async def test_deleting_the_last_email_of_a_pack_deletes_the_pack(house: House) 
     await house.mail.delete(house.tenant.account.id, emails[2].id)
     with pytest.raises(FileNotFoundError):
         await house.blobs.get(emails[2].stored)
-
-

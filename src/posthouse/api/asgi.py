@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
+from posthouse.api import accounts, attachments, connectors, emails, health, inboxes, sending
 from posthouse.api.edge import Edge
 from posthouse.api.failures import tell_failures
 from posthouse.api.operations import Catalogue, Operation, known_operations
@@ -14,7 +15,15 @@ from posthouse.services import Services
 LARGEST_BODY = 60 * 1024 * 1024
 """An attachment of 40 MB in Base64, with room for the rest; in bytes."""
 
-CONTROLLERS: tuple[APIRouter, ...] = ()
+CONTROLLERS: tuple[APIRouter, ...] = (
+    connectors.router,
+    inboxes.router,
+    inboxes.common,
+    emails.router,
+    attachments.router,
+    sending.router,
+    accounts.router,
+)
 
 
 def create_api(
@@ -39,6 +48,7 @@ def create_api(
     controllers = tuple(controllers)
     for controller in controllers:
         app.include_router(controller)
+    app.include_router(health.router)
     tell_failures(app, known)
     app.add_middleware(Edge, known=known, built=_built(known, controllers), largest_body=largest_body)
     # Any page may call us, as with MailSlurp: what opens the door is the key, and browsers send none by themselves.

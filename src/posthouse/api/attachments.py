@@ -1,7 +1,6 @@
 """The attachment controller: files uploaded to be sent, and all attachments in one list."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Header, Query, Request, Response, UploadFile
 
@@ -103,9 +102,7 @@ async def download_attachment_as_base64_encoded(
     return DownloadAttachmentDto.of(content, entry.content_type)
 
 
-@router.get(
-    "/attachments/{attachment_id}/bytes", operation_id="downloadAttachmentAsBytes", response_class=Response
-)
+@router.get("/attachments/{attachment_id}/bytes", operation_id="downloadAttachmentAsBytes", response_class=Response)
 async def download_attachment_as_bytes(attachment_id: Text, caller: Caller, house: House) -> Response:
     entry, content = await house.attachments.content(caller.id, attachment_id)
     return attachment_response(content, entry.content_type, entry.name)

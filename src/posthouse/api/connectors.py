@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Query
 
 from posthouse.api.context import Caller, House, controller
+from posthouse.api.wire.common import PageQuery
 from posthouse.api.wire.connections import (
     ConnectorImapConnectionDto,
     ConnectorImapConnectionTestResult,
@@ -37,7 +38,6 @@ from posthouse.api.wire.connectors import (
     PageConnectorEvents,
     SyncQuery,
 )
-from posthouse.api.wire.common import PageQuery
 from posthouse.api.wire.sending import SendEmailOptions, SendQuery, SentEmailDto
 from posthouse.model.connectors import Connector, ImapSettings, SmtpSettings
 from posthouse.model.errors import NotFound

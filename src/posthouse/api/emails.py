@@ -85,7 +85,9 @@ async def get_unread_email_count(
 
 @router.get("/emails/latest", operation_id="getLatestEmail")
 async def get_latest_email(
-    caller: Caller, house: House, inbox_ids: Annotated[list[UUID], Query(alias="inboxIds")] = []  # noqa: B006
+    caller: Caller,
+    house: House,
+    inbox_ids: Annotated[list[UUID], Query(alias="inboxIds")] = [],  # noqa: B006
 ) -> EmailDto:
     return await _whole(await house.mail.latest(caller.id, [InboxId(inbox) for inbox in inbox_ids]), caller, house)
 

@@ -160,9 +160,7 @@ async def delete_inbox(inbox_id: UUID, caller: Caller, house: House) -> None:
 
 
 @common.delete("/deleteEmailAddress", operation_id="deleteEmailAddress", status_code=204)
-async def delete_email_address(
-    inbox_id: Annotated[UUID, Query(alias="inboxId")], caller: Caller, house: House
-) -> None:
+async def delete_email_address(inbox_id: Annotated[UUID, Query(alias="inboxId")], caller: Caller, house: House) -> None:
     await house.inboxes.delete(caller.id, InboxId(inbox_id))
 
 
@@ -191,9 +189,7 @@ async def get_emails(
 async def get_inbox_emails_paginated(
     inbox_id: UUID, query: Annotated[InboxPageQuery, Query()], caller: Caller, house: House
 ) -> PageEmailPreview:
-    return PageEmailPreview.of(
-        await house.mail.page(caller.id, query.to_domain(InboxId(inbox_id))), EmailPreview.of
-    )
+    return PageEmailPreview.of(await house.mail.page(caller.id, query.to_domain(InboxId(inbox_id))), EmailPreview.of)
 
 
 @router.get("/inboxes/{inbox_id}/emails/count", operation_id="getInboxEmailCount")
@@ -221,9 +217,7 @@ async def send_email_and_confirm(
 async def get_inbox_sent_emails(
     inbox_id: UUID, query: Annotated[SentListQuery, Query()], caller: Caller, house: House
 ) -> PageSentEmailProjection:
-    page = await house.sending.page(
-        caller.id, query.slice(), inbox=InboxId(inbox_id), search=query.search_filter or ""
-    )
+    page = await house.sending.page(caller.id, query.slice(), inbox=InboxId(inbox_id), search=query.search_filter or "")
     return PageSentEmailProjection.of(page, SentEmailProjection.of)
 
 

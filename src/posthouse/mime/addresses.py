@@ -1,6 +1,6 @@
 """Addresses: what headers say, whatever they say, and what our users may write.
 
-`read` takes any text and finds what it can in one pass. `parse` takes what a caller of ours wrote, and refuses
+`read` takes any text and finds what it can in one pass. `parse_addresses` takes what a caller of ours wrote, and refuses
 what is not plainly an address: a guess there would send mail to the wrong person.
 """
 
@@ -157,7 +157,7 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _LITERAL = re.compile(r"\[[0-9A-Za-z.:-]{2,64}\]")
 
 
-def parse(text: str) -> tuple[Address, ...]:
+def parse_addresses(text: str) -> tuple[Address, ...]:
     """The addresses in `text`: `ann@example.org`, `Ann <ann@example.org>`, several with commas between them.
 
     Domains come back as they travel: in lower case and ASCII. Whatever is not an address raises `Invalid`.
@@ -177,8 +177,6 @@ def parse(text: str) -> tuple[Address, ...]:
         at = item.end()
     return tuple(found)
 
-
-parse_addresses = parse
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 

@@ -122,7 +122,7 @@ def decode(data: bytes, label: str = "") -> tuple[str, str]:
     text, charset = _decode(data, charset)
     if "\0" in text:
         text = text.replace("\0", "")
-    return text.removeprefix("\ufeff"), charset
+    return text, charset
 
 
 def _decode(data: bytes, charset: str) -> tuple[str, str]:

@@ -105,18 +105,18 @@ def _visible(markup: str) -> Iterator[tuple[str, bool, str]]:
         if match is None:  # cannot be: the pattern takes every character
             break
         at = match.end()
-        token, name = match[0], match[2]
+        found, name = match[0], match[2]
         if name:
             name = name.lower()
             if name not in _UNSEEN:
                 yield name, bool(match[1]), match[3]
             elif not match[1] and not match[3].endswith("/"):
                 at = _after_closing(markup, name, at)
-        elif token == "<!--":
+        elif found == "<!--":
             close = markup.find("-->", at)
             at = close + 3 if close >= 0 else end
-        elif token[0] != "<" or token == "<":
-            yield "", False, token
+        elif found[0] != "<" or found == "<":
+            yield "", False, found
 
 
 _BODY = re.compile(r"<body[\s>]", re.IGNORECASE)

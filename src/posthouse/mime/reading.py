@@ -152,7 +152,7 @@ def _text(octets: bytes, label: str, content_type: str) -> tuple[str, str]:
     text, charset = charsets.decode(octets, label)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text, charset
+    return text.removeprefix("\ufeff"), charset
 
 
 def _parts(data: Raw, tree: Tree, sizes: dict[int, int]) -> tuple[Part, ...]:

@@ -115,6 +115,21 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentEntry:
+    """An attachment in the list of all: received (with an email) or uploaded (without)."""
+
+    id: str
+    account_id: AccountId
+    inbox_id: InboxId | None
+    email_id: EmailId | None
+    name: str
+    content_type: str
+    content_id: str | None
+    size: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
     """An email as somebody asks us to send it. Addresses are texts as people write them (`Ann <ann@x.y>`);
     `attachments` are ids of uploads; an absent sender is the connector's or inbox's own address."""

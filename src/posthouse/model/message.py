@@ -35,7 +35,8 @@ class Part:
     """One leaf of the MIME tree: where it lies in the raw message, and what it says of itself.
 
     `start` and `end` bound the encoded content in the raw bytes, `size` is its decoded length in octets.
-    `content_type` is lower case and never empty; `filename` is a bare name, never a path, '' when there is none.
+    `content_type` is lower case and never empty; `filename` is a bare name, never a path: attachments without one
+    were given one, other parts have '' then.
     """
 
     path: str
@@ -54,7 +55,8 @@ class Part:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """A message, read. Absent things are '', empty or None; nothing here raises and nothing is guessed silently:
-    what was wrong with the bytes is listed in `defects`, in words."""
+    what was wrong with the bytes is listed in `defects`, in words. Message ids come without their angle brackets,
+    `date` in UTC, texts with LF line ends."""
 
     message_id: str = ""
     in_reply_to: str = ""
@@ -76,3 +78,31 @@ class Message:
     @property
     def attachments(self) -> tuple[Part, ...]:
         return tuple(part for part in self.parts if part.is_attachment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """A file to be sent along; one with a `content_id` that the HTML names as `cid:…` is shown inside of it."""
+
+    filename: str
+    content_type: str
+    content: bytes
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A message that somebody wants sent. Message ids may have their angle brackets or not."""
+
+    sender: Address
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    reply_to: tuple[Address, ...] = ()
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    attachments: tuple[Enclosure, ...] = ()
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()

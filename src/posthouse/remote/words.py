@@ -32,6 +32,7 @@ from posthouse.protocols.exchange import (
     RemoteProtocolError,
     TlsRefused,
 )
+from posthouse.protocols.imap.conversation import BadCommand
 from posthouse.protocols.masking import Masked
 from posthouse.remote.quirks import quirks_of
 
@@ -132,7 +133,9 @@ class Words:
             return self._credentials(text, "says yes to the sign-in, and then knows no mailbox")
         if is_not_now(refused):
             return self.deferred(refused.text, stage)
-        if stage is Stage.SIGN_IN:
+        if refused.code == "PRIVACYREQUIRED":  # RFC 5530: the password is not wanted in clear text
+            return TlsFailed(f"{self._host} lets nobody in without TLS (setting startTls, or the TLS port): {text}")
+        if stage is Stage.SIGN_IN and not isinstance(refused, BadCommand):
             return self._credentials(text)
         if stage is Stage.FOLDER:
             return FolderMissing(f"{self._host} can't open the folder: {text}")

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from posthouse.mime.reading import content
 from posthouse.model.errors import Invalid, NotFound, TooLarge
-from posthouse.model.mail import Upload
+from posthouse.model.mail import AttachmentEntry, Upload
 from posthouse.model.values import AccountId, Clock, EmailId, InboxId, Page, Slice, UploadId, new_id
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database
-from posthouse.store.uploads import AttachmentEntry
 
 _CONTENT_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+", re.ASCII)
 UNKNOWN_TYPE = "application/octet-stream"

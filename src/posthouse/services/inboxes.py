@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from posthouse.mime.writing import parse_addresses
+from posthouse.mime.addresses import parse_addresses
 from posthouse.model.errors import Conflict, Invalid, NotFound
 from posthouse.model.events import Happening
 from posthouse.model.mail import Inbox

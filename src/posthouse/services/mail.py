@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from posthouse.mime.reading import content, read
+from posthouse.mime.showing import inline_images, text_to_html
 from posthouse.model.errors import NotFound
 from posthouse.model.events import Happening
 from posthouse.model.mail import Attachment, Email, EmailQuery

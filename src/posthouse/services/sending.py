@@ -12,8 +12,9 @@ from uuid import uuid4
 
 import structlog
 
+from posthouse.mime.addresses import parse_addresses
 from posthouse.mime.reading import excerpt, read
-from posthouse.mime.writing import parse_addresses, write
+from posthouse.mime.writing import write
 from posthouse.model.connectors import Connector, SmtpSettings
 from posthouse.model.errors import Invalid, NotFound, OutcomeUnknown, PosthouseError, RemoteError
 from posthouse.model.events import ConnectorEvent, EventStatus, EventType, Happening, Transcript, status_of

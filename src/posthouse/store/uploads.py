@@ -1,32 +1,15 @@
 """Rows of uploaded attachments, and the list of all attachments whichever way they came."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from posthouse.model.mail import Stored, Upload
+from posthouse.model.mail import AttachmentEntry, Stored, Upload
 from posthouse.model.values import AccountId, EmailId, InboxId, Page, Slice, UploadId
 from posthouse.store.mail import stored_of
 from posthouse.store.rows import Row, read_page
 from posthouse.store.tables import attachments
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttachmentEntry:
-    """An attachment in the list of all: received (with an email) or uploaded (without)."""
-
-    id: str
-    account_id: AccountId
-    inbox_id: InboxId | None
-    email_id: EmailId | None
-    name: str
-    content_type: str
-    content_id: str | None
-    size: int
-    created_at: datetime
 
 
 class Uploads:

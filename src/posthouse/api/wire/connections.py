@@ -109,7 +109,7 @@ class _ConnectionChanges(WireModel):
             "port": port or self._ports[security],
             "security": security,
             "username": self._asked(f"{prefix}_username", old and old.username) or "",
-            "password": self._password(old.password if old else None),
+            "password": self._password(old, host),
             "enabled": enabled is not False,
             "mechanisms": tuple(self._asked(self._mechanisms, old and old.mechanisms) or ()),
             "tls_protocols": tuple(self._asked("ssl_protocols", old and old.tls_protocols) or ()),
@@ -118,11 +118,14 @@ class _ConnectionChanges(WireModel):
             "proxy": self._proxy(old.proxy if old else None),
         }
 
-    def _password(self, old: Secret | None) -> Secret | None:
+    def _password(self, old: ServerSettings | None, host: str) -> Secret | None:
         given: SecretStr | None = getattr(self, f"{self._prefix}_password")
         text = given.get_secret_value() if given else ""
         if not text or text == MASK:
-            return old
+            if old is not None and old.password and host != old.host:
+                # Or whoever holds an API key could have the stored password sent to a server of his own.
+                raise Invalid(f"{self._prefix}Password must be given again when {self._prefix}Host changes")
+            return old.password if old else None
         if not is_one_line(text):
             raise Invalid(f"{self._prefix}Password may not hold line breaks or other control characters")
         return Secret(text)

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, Protocol, Self
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -19,9 +18,9 @@ from posthouse.api.wire.common import (
     Text,
     WireModel,
 )
-from posthouse.model.mail import Email, EmailQuery
+from posthouse.model.mail import AttachmentEntry, Email, EmailQuery
 from posthouse.model.message import Address, Message
-from posthouse.model.values import AccountId, InboxId, Slice, Sort
+from posthouse.model.values import InboxId, Slice, Sort
 
 # --- asking for emails -------------------------------------------------------------------------------------------
 
@@ -389,17 +388,6 @@ class DescribedAttachment(Protocol):
     def size(self) -> int: ...
 
 
-class ListedAttachment(DescribedAttachment, Protocol):
-    """What is told of an attachment as a thing of its own. One that was uploaded is in no inbox."""
-
-    @property
-    def account_id(self) -> AccountId: ...
-    @property
-    def inbox_id(self) -> InboxId | None: ...
-    @property
-    def created_at(self) -> datetime: ...
-
-
 class AttachmentMetaData(WireModel):
     name: str
     content_type: str
@@ -431,7 +419,7 @@ class AttachmentProjection(WireModel):
     updated_at: Moment
 
     @classmethod
-    def of(cls, attachment: ListedAttachment) -> Self:
+    def of(cls, attachment: AttachmentEntry) -> Self:
         return cls(
             # The wire wants a UUID beside the real id, which is an opaque string there. Nothing is asked for by it.
             id=uuid5(NAMESPACE_OID, attachment.id),
