@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from posthouse.app import build
+from posthouse.app import build, set_up_logging
 from posthouse.config import Settings
 from posthouse.model.connectors import ImapSettings, Security
 from posthouse.model.values import Secret
@@ -57,6 +57,7 @@ def make_transfer_deadly() -> None:
 
 
 async def main() -> None:
+    set_up_logging(json=False)
     app = build(Settings())
     app.services.sync._batches = Batches(messages=2)
     async with app.opened() as services:

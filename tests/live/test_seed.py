@@ -104,7 +104,7 @@ def test_an_external_mailbox_becomes_an_inbox(
         "application/pdf",
         10240,
     )
-    encoded = emails.download_attachment_base64(attachment.id, email_id)
+    encoded = emails.download_attachment_base64(attachment_id=attachment.id, email_id=email_id)
     assert base64.b64decode(encoded.base64_file_contents) == bytes(range(256)) * 40
     assert [preview.id for preview in inboxes.get_emails(inbox.id)] == [email_id]
 
