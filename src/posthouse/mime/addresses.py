@@ -1,7 +1,7 @@
 """Addresses: what headers say, whatever they say, and what our users may write.
 
-`read` takes any text and finds what it can in one pass. `parse_addresses` takes what a caller of ours wrote, and refuses
-what is not plainly an address: a guess there would send mail to the wrong person.
+`read` takes any text and finds what it can in one pass. `parse_addresses` takes what a caller of ours wrote, and
+refuses what is not plainly an address: a guess there would send mail to the wrong person.
 """
 
 import re
@@ -129,7 +129,10 @@ def _usable(text: str) -> str:
     if text.startswith("@"):
         text = text.rpartition(":")[2]
     if not text.startswith('"'):
-        text = "".join(text.split())
+        # RFC 5322 §4.4 allowed blanks around the dots and the @; elsewhere they part words.
+        text = " ".join(text.split()).replace(" @", "@").replace("@ ", "@").replace(" .", ".").replace(". ", ".")
+        if " " in text:
+            return ""
     local, _, domain = text.rpartition("@")
     if not local or not domain or len(text) > _LONGEST or _UNUSABLE_DOMAIN.search(domain):
         return ""
@@ -145,7 +148,8 @@ _UNUSABLE_DOMAIN = re.compile(r'[\s"(),;<>\\]')
 # -- what our users write -----------------------------------------------------------------------------------------
 
 _ITEM = re.compile(
-    r'\s*+(?:(?:"((?:[^"\\]|\\.){0,1000}+)"|([^"<>,;@()\\]{0,1000}+))\s*+<([^<>]{1,1000}+)>|([^<>,;\s]{1,1000}+))'
+    r'\s*+(?:(?:"((?:[^"\\]|\\.){0,1000}+)"|([^"<>,;@()\\]{0,1000}+))\s*+<([^<>]{1,1000}+)>'
+    r'|("(?:[^"\\]|\\.){0,100}+"@[^<>,;\s]{1,1000}+|[^<>,;\s]{1,1000}+))'
     r"\s*+(?:[,;]|$)"
 )
 _LOCAL = re.compile(

@@ -6,8 +6,10 @@ the possessive quantifiers), nothing recurses, nothing raises. What can't be und
 
 import binascii
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from posthouse.mime import charsets
@@ -112,10 +114,11 @@ def _block_text(raw: Raw, start: int, stop: int) -> str:
             text = block.decode("utf-8")
         except UnicodeDecodeError:
             # 8-bit headers in the old way: in the body's character set if that is told nearby, line by line
-            # because each may come from another program.
+            # because each may come from another program (and at once where there are too many for that).
             nearby = _CHARSET_NEARBY.search(raw[start : stop + 2048])
             hint = charsets.eight_bit(nearby[1].decode("ascii")) if nearby else ""
-            text = "\n".join(charsets.decode(line, hint)[0] for line in block.split(b"\n"))
+            pieces = block.split(b"\n") if block.count(b"\n") < 5000 else [block]
+            text = "\n".join(charsets.decode(piece, hint)[0] for piece in pieces)
     text = text.replace("\r\n", "\n")
     if "\r" in text:
         text = text.replace("\r", " ")  # a bare CR ends no line: nobody shall smuggle a header behind it
@@ -178,12 +181,16 @@ _ESCAPED = re.compile(r'\\(["\\])')
 _SECTION = re.compile(r"([^*]++)\*(?:(\d{1,4})(\*?))?")
 
 
-def parameters(value: str) -> tuple[str, dict[str, str]]:
+def parameters(value: str) -> tuple[str, Mapping[str, str]]:
     """The value before the first semicolon in lower case, and the parameters by lower-case name.
 
     RFC 2231's continuations are joined and its charsets decoded; so are encoded words, which have no right to be
     here and are found everywhere. The first parameter of a name counts, an extended one before a plain one.
     """
+    return _seen_before(value) if len(value) < 80 else _parameters(value)
+
+
+def _parameters(value: str) -> tuple[str, Mapping[str, str]]:
     main = _MAIN.match(value.lstrip(' \t"'))
     plain: dict[str, str] = {}
     sections: dict[str, list[tuple[int, str, bool]]] = {}
@@ -202,6 +209,10 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
     return main[0].lower() if main else "", plain
 
 
+# Most parts of most messages say one of few things.
+_seen_before = lru_cache(1024)(_parameters)
+
+
 def _joined(parts: list[tuple[int, str, bool]]) -> str:
     """One RFC 2231 value from its numbered sections; decoded as a whole, for sections may cut a letter in two."""
     charset = ""
@@ -216,13 +227,16 @@ def _joined(parts: list[tuple[int, str, bool]]) -> str:
 
 # -- identifiers and dates --------------------------------------------------------------------------------------
 
+_CLEAN_ID = re.compile(r"<([^<>\s]{1,998}+)>")
 _BRACKETED = re.compile(r"<([^<>]*+)>")
 _ID_CAP = 998  # RFC 5322 §2.1.1: no line is longer
 
 
 def ids(value: str) -> tuple[str, ...]:
     """The message ids of a References, In-Reply-To or Message-ID field, without their brackets."""
-    found = ["".join(inner.split())[:_ID_CAP] for inner in _BRACKETED.findall(value)]
+    found = _CLEAN_ID.findall(value)
+    if len(found) != value.count("<"):
+        found = ["".join(inner.split())[:_ID_CAP] for inner in _BRACKETED.findall(value)]
     if not found:
         found = [word.strip("<>,;\"'")[:_ID_CAP] for word in value.split()]
         found = [word for word in found if "@" in word] or found[:1]

@@ -21,14 +21,15 @@ _WORK = 4_000_000
 
 # A tag with its attributes; text; or what is passed over. Quotes that never close are letters like others.
 _TOKEN = re.compile(
-    r"<!--"
-    r"|<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,40}+)([^<>\"']*+(?:\"[^\"<>]*+\"[^<>\"']*+|'[^'<>]*+'[^<>\"']*+|[\"'])*+)>?"
+    r"[^<]++"
+    r"|<!--"
+    r"|<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,40}+)([^<>\"']*+(?:\"[^\"]*+\"[^<>\"']*+|'[^']*+'[^<>\"']*+|[\"'])*+)>?"
     r"|<[!?][^<>]*+>?"
-    r"|[^<]++"
+    r"|(?:<(?![a-zA-Z/!?]))++[^<]*+"
     r"|<"
 )
 _ATTRIBUTE = re.compile(r"([a-zA-Z][\w:.-]{0,60}+)\s*+(?:=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'>]*+)))?")
-_ENTITY = re.compile(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});?")
+_ENTITY = re.compile(r"&(#[0-9]++|#[xX][0-9a-fA-F]++|[a-zA-Z][a-zA-Z0-9]{1,31});?")
 
 _UNSEEN = frozenset({"script", "style", "head", "title", "template", "noscript", "iframe", "object", "svg", "math",
                      "noembed", "noframes", "xmp", "textarea", "select", "plaintext"})  # fmt: skip
@@ -65,12 +66,18 @@ def text(markup: str) -> str:
     return "\n".join(_SPACE.sub(" ", "".join(line)).strip(" ") for line in lines).strip("\n")
 
 
-def words(markup: str) -> str:
-    """The words of `markup` in their order, for indexes and excerpts: quicker than `text`, without its lines."""
+def words(markup: str, most: int = LARGEST) -> str:
+    """The words of `markup` in their order, for indexes and excerpts: quicker than `text`, without its lines.
+
+    It stops looking when it has `most` characters, and may give some more.
+    """
     pieces = []
     for tag, _, piece in _visible(markup):
         if not tag:
             pieces.append(unescape(piece))
+            most -= len(piece)
+            if most <= 0:
+                break
         elif tag in _LINES or tag in _PARAGRAPHS or tag in _CELLS:
             pieces.append(" ")
     return "".join(pieces)
@@ -88,6 +95,8 @@ def _letter(match: re.Match[str]) -> str:
     name = match[1]
     if name[0] != "#":
         return html5.get(name + ";") or html5.get(name) or match[0]
+    if len(name) > 10:
+        return "\ufffd"
     code = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
     if 0x80 <= code <= 0x9F:
         return bytes([code]).decode("cp1252", "replace")
@@ -99,6 +108,7 @@ def _letter(match: re.Match[str]) -> str:
 def _visible(markup: str) -> Iterator[tuple[str, bool, str]]:
     """The tokens that are shown: ("", False, text) or (tag name, is it a closing tag, its attributes as written)."""
     markup = markup[:LARGEST]
+    unclosed: set[str] = set()  # elements known to have no closing tag further on: nobody looks twice
     at, end = 0, len(markup)
     while at < end:
         match = _TOKEN.match(markup, at)
@@ -110,27 +120,26 @@ def _visible(markup: str) -> Iterator[tuple[str, bool, str]]:
             name = name.lower()
             if name not in _UNSEEN:
                 yield name, bool(match[1]), match[3]
-            elif not match[1] and not match[3].endswith("/"):
-                at = _after_closing(markup, name, at)
+            elif not match[1] and not match[3].endswith("/") and name not in unclosed:
+                close = _ENDINGS[name].search(markup, at)
+                if close:
+                    at = close.start() if close[0][1] != "/" else close.end()
+                elif name in _FORGIVEN:
+                    unclosed.add(name)
+                else:
+                    at = end
         elif found == "<!--":
-            close = markup.find("-->", at)
-            at = close + 3 if close >= 0 else end
-        elif found[0] != "<" or found == "<":
+            close_at = markup.find("-->", at)
+            at = close_at + 3 if close_at >= 0 else end
+        elif not found.startswith(("<!", "<?")):
             yield "", False, found
 
 
-_BODY = re.compile(r"<body[\s>]", re.IGNORECASE)
-_CLOSINGS = {name: re.compile(rf"</{name}\s*+>", re.IGNORECASE) for name in _UNSEEN}
-
-
-def _after_closing(markup: str, name: str, at: int) -> int:
-    """Behind the closing tag of an element whose content is not shown; a head also ends where the body begins."""
-    close = _CLOSINGS[name].search(markup, at)
-    if close:
-        return close.end()
-    if name == "head" and (body := _BODY.search(markup, at)):
-        return body.start()
-    return at if name in ("head", "select", "noscript", "object") else len(markup)
+# Where an element ends whose content is not shown; a head also ends where the body begins.
+_ENDINGS = {name: re.compile(rf"</{name}\s*+>", re.IGNORECASE) for name in _UNSEEN}
+_ENDINGS["head"] = re.compile(r"</head\s*+>|<body[\s>]", re.IGNORECASE)
+# Left open, these hide nothing; the others hide the rest, as in browsers.
+_FORGIVEN = frozenset({"head", "select", "noscript", "object"})
 
 
 def bounded(markup: str) -> str:
@@ -206,6 +215,8 @@ _STYLES = {
     "padding-bottom", "padding-left", "padding-right", "padding-top", "text-align", "text-decoration", "text-indent",
     "text-transform", "vertical-align", "white-space", "width", "word-break",
 }  # fmt: skip
+# nh3 copies all of a text again for each character reference in it.
+_ESCAPES = 100_000
 _SAFE_IMAGE = re.compile(r"data:image/(?:png|gif|jpeg|webp);base64,", re.IGNORECASE)
 
 
@@ -235,4 +246,7 @@ def displayable(markup: str) -> str:
 
     Images keep their addresses: whether remote ones may load is for the frame's content security policy.
     """
-    return _CLEANER.clean(bounded(markup))
+    safe = bounded(markup)
+    if safe.count("&") > _ESCAPES:
+        return f"<pre>{escape(text(markup))}</pre>"
+    return _CLEANER.clean(safe)

@@ -11,7 +11,7 @@ import re
 from posthouse.mime import addresses, charsets, filenames, headers, html, structure, transfer
 from posthouse.mime.structure import Caps, Leaf, Tree
 from posthouse.mime.transfer import Raw
-from posthouse.model.message import Message, Part
+from posthouse.model.message import Message, Part, Stretch
 
 __all__ = ["Caps", "content", "excerpt", "read", "search_text", "text_of"]
 
@@ -32,6 +32,7 @@ def read(raw: bytes | memoryview | mmap.mmap, caps: Caps = Caps()) -> Message:  
     )
     tree = structure.split(data, structure.read_head(block), block.body, end, caps)
 
+    shown = tuple([(one[0], headers.words(one[1])) if "=?" in one[1] else one for one in block.fields])
     lowered = [(name.lower(), value) for name, value in block.fields]
     first = dict(reversed(lowered))
     every: dict[str, list[str]] = {}
@@ -54,14 +55,14 @@ def read(raw: bytes | memoryview | mmap.mmap, caps: Caps = Caps()) -> Message:  
         message_id=next(iter(headers.ids(first.get("message-id", ""))), ""),
         in_reply_to=next(iter(headers.ids(first.get("in-reply-to", ""))), ""),
         references=headers.ids(first["references"])[-_REFERENCES:] if "references" in first else (),
-        subject=headers.words(first.get("subject", "")),
+        subject=next((value for name, value in shown if name.lower() == "subject"), ""),
         sender=people.get("from", ()),
         reply_to=people.get("reply-to", ()),
         to=people.get("to", ()),
         cc=people.get("cc", ()),
         bcc=people.get("bcc", ()),
         date=date,
-        headers=tuple((f[0], headers.words(f[1])) if "=?" in f[1] else f for f in block.fields),
+        headers=shown,
         text=text,
         html=html_text,
         charset=charset,
@@ -73,8 +74,8 @@ def read(raw: bytes | memoryview | mmap.mmap, caps: Caps = Caps()) -> Message:  
 _ADDRESSED = frozenset({"from", "reply-to", "to", "cc", "bcc"})
 
 
-def content(raw: bytes | memoryview | mmap.mmap, part: Part) -> bytes:
-    """The decoded octets of `part`, which must have been read from the same bytes; `part.size` of them."""
+def content(raw: bytes | memoryview | mmap.mmap, part: Stretch) -> bytes:
+    """The decoded octets of `part`, which must have been read from the same bytes; a `Part`'s `size` of them."""
     return transfer.decode(bytes(raw[part.start : part.end]), part.transfer)
 
 
@@ -99,7 +100,10 @@ def excerpt(message: Message) -> str:
 
 def _one_line(message: Message, most: int) -> str:
     # Markup is mostly longer than its words, above all in the head: look at more of it than is wanted.
-    source = message.text[: most * 4] if message.text.strip() else html.words(message.html[: most * 4 + _SEARCHED])
+    if message.text.strip():
+        source = message.text[: most * 4]
+    else:
+        source = html.words(message.html[: most * 4 + _SEARCHED], most * 4)
     return " ".join(source.split())[:most].rstrip()
 
 

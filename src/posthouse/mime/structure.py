@@ -75,10 +75,13 @@ def read_head(block: headers.Block) -> Head:
         if name[:8] in ("Content-", "content-", "CONTENT-") or name[:8].lower() == "content-":
             seen.setdefault(name[8:].lower(), value)
     kind, named = headers.parameters(seen.get("type", ""))
-    disposition, arguments = headers.parameters(seen["disposition"]) if "disposition" in seen else ("", {})
+    disposition, arguments = headers.parameters(seen.get("disposition", ""))
     filename = arguments.get("filename") or named.get("name") or ""
+    if not _TYPE.fullmatch(kind):
+        # RFC 2045 §5.2 has text for what says nothing; a file with a garbled type is better kept as a file.
+        kind = "application/octet-stream" if kind and filename else ""
     return Head(
-        content_type=kind if _TYPE.fullmatch(kind) else "",
+        content_type=kind,
         charset=named.get("charset", ""),
         boundary=named.get("boundary", ""),
         disposition=disposition[:40],
@@ -257,9 +260,7 @@ def split(raw: Raw, root: Head, body: int, end: int, caps: Caps) -> Tree:
                 following = splitter.enter(head, path, block.body)
                 continue
             tree.defects.append(f"more than {caps.depth} multiparts inside each other: not opened")
-        if not head.content_type:
-            # RFC 2045 §5.2 says text; a file with a garbled type is better kept as a file.
-            head.content_type = "application/octet-stream" if head.filename else parent.default
+        head.content_type = head.content_type or parent.default
         splitter.add(parent, Leaf(path, head, block.body, stop, _is_body(head, named=bool(head.filename))))
     while splitter.open:
         splitter.leave(end)

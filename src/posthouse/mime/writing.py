@@ -143,7 +143,7 @@ def _bare_id(field: str, value: str) -> str:
 
 def _enclosure(enclosure: Enclosure, number: int) -> Enclosure:
     field = f"attachment {number}"
-    content_type = enclosure.content_type.strip() or "application/octet-stream"
+    content_type = enclosure.content_type or "application/octet-stream"
     essence = content_type.partition(";")[0].strip().lower()
     if _FORBIDDEN.search(content_type) or not _CONTENT_TYPE.fullmatch(essence):
         raise Invalid(f"{field}: not a content type: {content_type[:80]!r}")

@@ -7,6 +7,7 @@ message with the part's offsets: nothing is stored twice.
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,17 @@ class Transfer(StrEnum):
     BASE64 = "base64"
     QUOTED_PRINTABLE = "quoted-printable"
     UUENCODE = "uuencode"
+
+
+class Stretch(Protocol):
+    """Where encoded content lies in a raw message."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def transfer(self) -> Transfer: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
