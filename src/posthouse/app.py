@@ -21,20 +21,23 @@ from fastapi import FastAPI
 from posthouse.api.asgi import create_api
 from posthouse.config import Settings
 from posthouse.dashboard.pages import create_dashboard
+from posthouse.engine.worker import Worker
 from posthouse.model.errors import PosthouseError
 from posthouse.model.values import Clock, Secret, utc_now
 from posthouse.remote.egress import Egress
-from posthouse.remote.mailbox import open_mailbox
+from posthouse.remote.mailbox import check_search_terms, open_mailbox
 from posthouse.remote.submission import open_submission
 from posthouse.services import Services
 from posthouse.services.accounts import Accounts
 from posthouse.services.attachments import Attachments
 from posthouse.services.connectors import Connectors
+from posthouse.services.fetching import Batches
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.intake import Intake
 from posthouse.services.mail import Mail
 from posthouse.services.sending import Sending
-from posthouse.services.sync import Batches, Sync
+from posthouse.services.sync import Sync
+from posthouse.services.watching import Watching
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database
 from posthouse.store.sealing import Seal
@@ -67,6 +70,17 @@ class App:
         finally:
             await self.database.close()
 
+    @contextlib.asynccontextmanager
+    async def looking_after(self) -> AsyncIterator[None]:
+        """Look after connectors, as one engine process among as many as there are, until the block ends."""
+        worker = asyncio.create_task(Worker(self.services.sync, self.services.watching, self.now).run())
+        try:
+            yield
+        finally:
+            worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker
+
     async def sweep(self) -> int:
         """Remove raw bytes that no row mentions, left by a crash between keeping and filing. How many packs went."""
         candidates = await self.blobs.written_before(self.now() - ORPHAN_AGE)
@@ -88,7 +102,8 @@ class App:
 
 def build(settings: Settings, now: Clock = utc_now) -> App:
     """Build the house. Opens nothing yet, except the data directory and the key file in it."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    if not settings.data.exists():
+        settings.data.mkdir(mode=0o700, parents=True)  # everybody's mail lies in it
     database = Database(settings.sql_url, Seal(_secret_keys(settings)))
     blobs = Blobs(settings.blob_location)
     egress = Egress(settings.egress_allow)
@@ -97,11 +112,12 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
     services = Services(
         accounts=Accounts(database, now),
         inboxes=Inboxes(database, blobs, settings.inbox_domain, now),
-        connectors=Connectors(database, mailbox, submission, settings.inbox_domain, now),
+        connectors=Connectors(database, mailbox, submission, check_search_terms, settings.inbox_domain, now),
         sync=Sync(database, Intake(blobs, now), mailbox, now, Batches(first_sync=settings.first_sync_limit)),
         mail=Mail(database, blobs, now),
         sending=Sending(database, blobs, submission, now),
         attachments=Attachments(database, blobs, now),
+        watching=Watching(database, now),
     )
     return App(settings, database, blobs, services, now)
 

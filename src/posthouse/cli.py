@@ -8,6 +8,7 @@ import signal
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -18,7 +19,6 @@ import uvloop
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from posthouse.app import build, serving, set_up_logging
 from posthouse.config import Settings
@@ -43,6 +43,14 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
+class Role(StrEnum):
+    """What a process does: answer requests, look after connectors, or both."""
+
+    ALL = "all"
+    API = "api"
+    ENGINE = "engine"
+
+
 def _environment_help() -> str:
     lines = ["Settings from the environment:", ""]
     for name, field in Settings.model_fields.items():
@@ -58,22 +66,31 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [POSTHOUSE_HOST; 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on. [POSTHOUSE_PORT; 8026]")] = None,
     data: Data = None,
+    role: Annotated[
+        Role, typer.Option(help="What this process does; several processes share a PostgreSQL.")
+    ] = Role.ALL,
 ) -> None:
-    """Run the server: the API, and a status page."""
+    """Run the server: the API with a status page, and the engine that looks after connectors."""
     settings = _settings(host=host, port=port, data=data)
     set_up_logging(settings.log_json)
-    _run(_serve(settings))
+    _run(_serve(settings, role))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, role: Role) -> None:
     app = build(settings)
     async with app.opened() as services:
         given = settings.api_key
         key = await services.accounts.first_key(Secret(given.get_secret_value()) if given else None)
         if key is not None and given is None:
             out.print(f"First API key, shown only now: {key.secret.reveal()}")
-        async with serving(app) as url:
-            out.print(f"Posthouse is ready: {url} (API documentation: {url}/docs)")
+        async with contextlib.AsyncExitStack() as stack:
+            if role is not Role.API:
+                await stack.enter_async_context(app.looking_after())
+            if role is Role.ENGINE:
+                out.print("Posthouse's engine is running.")
+            else:
+                url = await stack.enter_async_context(serving(app))
+                out.print(f"Posthouse is ready: {url} (API documentation: {url}/docs)")
             await _told_to_stop()
 
 
@@ -95,6 +112,52 @@ def demo(
     from posthouse.demo import run_demo
 
     _run(run_demo(out, port, data, _told_to_stop))
+
+
+@cli.command()
+def simulate(
+    profile: Annotated[str, typer.Option(help="What kind of provider: plain, gmail, exchange or courier.")] = "plain",
+    imap_port: Annotated[int, typer.Option(help="Port for IMAP; of this and all others, 0 is any free one.")] = 1143,
+    imaps_port: Annotated[int, typer.Option(help="Port for IMAP in TLS.")] = 1993,
+    smtp_port: Annotated[int, typer.Option(help="Port for SMTP.")] = 1587,
+    smtps_port: Annotated[int, typer.Option(help="Port for SMTP in TLS.")] = 1465,
+    control_port: Annotated[int, typer.Option(help="Port for the control by HTTP.")] = 8027,
+    user: Annotated[list[str] | None, typer.Option(help="address:password; may be repeated.")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="name=value, or name:times=value for one that heals; may be repeated. See the guide."),
+    ] = None,
+    messages: Annotated[int, typer.Option(help="Demo mail to begin with, in the first user's INBOX.", min=0)] = 3,
+    deliver_every: Annotated[float, typer.Option(help="Seconds between mails that arrive; 0: none do.", min=0)] = 0,
+    expired_certificate: Annotated[bool, typer.Option("--expired-certificate", help="Show an expired one.")] = False,
+    require_tls: Annotated[bool, typer.Option("--require-tls", help="Refuse to sign in without TLS.")] = False,
+) -> None:
+    """Run a mail provider that misbehaves as you like, to rehearse failures with. It listens on loopback alone."""
+    from posthouse.simulator.command import BadOption, Options
+    from posthouse.simulator.command import simulate as run_simulator
+
+    options = Options(
+        profile=profile,
+        imap_port=imap_port,
+        imaps_port=imaps_port,
+        smtp_port=smtp_port,
+        smtps_port=smtps_port,
+        control_port=control_port,
+        users=user or (),
+        faults=fault or (),
+        messages=messages,
+        deliver_every=deliver_every,
+        expired_certificate=expired_certificate,
+        require_tls=require_tls,
+    )
+    try:
+        _run(run_simulator(options, lambda text: out.print(escape(text)), _told_to_stop))
+    except BadOption as error:
+        err.print(f"error: {escape(str(error))}")
+        raise typer.Exit(2) from None
+    except OSError as error:
+        err.print(f"can't listen: {escape(str(error))}; choose another port, or 0 for any free one")
+        raise typer.Exit(1) from None
 
 
 @cli.command()
@@ -158,12 +221,10 @@ def list_keys(data: Data = None) -> None:
     """Show the keys that there are: never the keys themselves."""
 
     async def run(services: Services) -> None:
-        table = Table("id", "begins", "name", "account", "made", "last used", box=None)
         for key, account in await services.accounts.keys():
-            used = f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never"
-            made = f"{key.created_at:%Y-%m-%d %H:%M}"
-            table.add_row(str(key.id), key.hint + "…", escape(key.name), escape(account), made, used)
-        out.print(table)
+            used = f"last used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
+            made = f"made {key.created_at:%Y-%m-%d %H:%M}"
+            out.print(f"{key.id}  {key.hint}…  {escape(key.name)} ({escape(account)})  {made}, {used}")
 
     _with_services(run, data)
 

@@ -9,15 +9,19 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from posthouse.app import build, set_up_logging
 from posthouse.config import Settings
 from posthouse.model.connectors import ImapSettings, Security
 from posthouse.model.values import Secret
 from posthouse.remote import wire
+from posthouse.services import sync
 from posthouse.services.connectors import NewConnector
-from posthouse.services.sync import Batches
+from posthouse.services.fetching import Batches
 from posthouse.store.database import Database, Transaction
+
+sync.LEASE = timedelta(seconds=1)  # the next process need not wait long for what this one leaves behind
 
 POINT, AT, ADDRESS, PASSWORD, PORT = sys.argv[1:]
 left = int(AT)
@@ -46,7 +50,9 @@ def make_commits_deadly() -> None:
 
 
 def make_transfer_deadly() -> None:
-    """Die when bytes have come in, before anything is made of them."""
+    """Die when bytes have come in, before anything is made of them; they come in small pieces, so that most
+    deaths are in the middle of a message."""
+    wire._scratch.view = memoryview(bytearray(700))
     real = wire.Wire.buffer_updated
 
     def buffer_updated(self: wire.Wire, count: int) -> None:
@@ -59,7 +65,7 @@ def make_transfer_deadly() -> None:
 async def main() -> None:
     set_up_logging(json=False)
     app = build(Settings())
-    app.services.sync._batches = Batches(messages=2)
+    app.services.sync._fetching._batches = Batches(messages=2)
     async with app.opened() as services:
         async with app.database.reading() as tx:
             account = await tx.accounts.by_name("default")

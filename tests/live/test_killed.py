@@ -42,7 +42,7 @@ def test_killed_at_any_point_a_sync_loses_and_doubles_nothing(point: str, mailbo
         for _ in range(7):
             mailbox.append(message(count))
             count += 1
-        dying = run(tmp_path, mailbox, point, at if point != "transfer" else 3 * at)
+        dying = run(tmp_path, mailbox, point, at if point != "transfer" else 4 * at)
         if dying.returncode == 0:
             break
         assert dying.returncode == -signal.SIGKILL, dying.stderr

@@ -13,10 +13,11 @@ from posthouse.model.mail import Email, EmailQuery
 from posthouse.model.sync import SyncOutcome
 from posthouse.model.values import Slice
 from posthouse.services.connectors import Connectors, NewConnector
+from posthouse.services.fetching import Batches
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.intake import Intake
 from posthouse.services.mail import Mail
-from posthouse.services.sync import Batches, Sync
+from posthouse.services.sync import Sync
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database
 
@@ -69,7 +70,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         async def no_submission(*_: object) -> None:
             raise AssertionError("nothing is sent here")
 
-        connectors = Connectors(database, server.open, no_submission, "posthouse.example", clock)  # type: ignore[arg-type]
+        connectors = Connectors(database, server.open, no_submission, lambda _: None, "posthouse.example", clock)  # type: ignore[arg-type]
         imap = ImapSettings(host="fake", port=993, security=Security.TLS)
         wish = NewConnector(name="fake", email_address="ann@example.org", imap=imap)
         connector = await connectors.create(tenant.account.id, wish, tenant.inbox.id)

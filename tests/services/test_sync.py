@@ -10,7 +10,7 @@ from posthouse.model.errors import NotFound, Unreachable
 from posthouse.model.events import EventStatus, Happening, Transcript
 from posthouse.model.values import ConnectorId, new_id
 from posthouse.services.intake import Intake
-from posthouse.services.sync import Sync
+from posthouse.services.sync import LEASE, Sync
 
 from .conftest import House
 from .fakes import FakeServer, Fuse, Killed, a_message
@@ -76,6 +76,7 @@ async def test_dying_at_any_step_loses_and_doubles_nothing(house: House) -> None
         except Killed:
             steps += 1
             house.server.fuse = Fuse()
+            house.clock.turn(LEASE)
             await house.sync()
         assert await house.raw() == list(house.server.messages.values())
         if fuse.steps < round_ + 1:
@@ -111,6 +112,7 @@ async def test_dying_between_commits_loses_and_doubles_nothing(house: House, mon
         except Killed:
             deaths += 1
             fuse.at = None
+            house.clock.turn(LEASE)
             await house.sync()
         fuse.at = None
         assert await house.raw() == list(house.server.messages.values())
@@ -150,6 +152,7 @@ async def test_dying_while_a_folder_is_recognised_anew_doubles_nothing(house: Ho
             await house.sync()
         except Killed:
             house.server.fuse = Fuse()
+            house.clock.turn(LEASE)
             await house.sync()
         assert len(await house.journal()) == 9
         if fuse.steps < at:

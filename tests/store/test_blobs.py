@@ -2,19 +2,41 @@
 
 import mmap
 import random
+import urllib.request
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moto.server import ThreadedMotoServer
 
 from posthouse.store.blobs import Blobs
 
 
-@pytest.fixture(params=["directory", "memory", "file"])
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+@pytest.fixture(scope="module")
+def s3_endpoint() -> Iterator[str]:
+    """An object store that speaks S3, with a bucket `mail`."""
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/mail", method="PUT")).close()
+    yield endpoint
+    server.stop()
+
+
+@pytest.fixture(params=["directory", "memory", "file", "s3"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Blobs:
     match request.param:
+        case "s3":
+            monkeypatch.setenv("AWS_ENDPOINT", request.getfixturevalue("s3_endpoint"))
+            monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+            monkeypatch.setenv("AWS_REGION", "us-east-1")
+            return Blobs(f"s3://mail/{tmp_path.name}")
         case "directory":
             return Blobs(str(tmp_path / "blobs"))
         case "memory":

@@ -119,3 +119,13 @@ class Transcript:
     @property
     def text(self) -> str:
         return "\n".join(self.lines)
+
+    @property
+    def count(self) -> int:
+        """How many lines have been noted so far, those left out included."""
+        return len(self._first) + self._left_out + len(self._last)
+
+    def since(self, count: int) -> list[str]:
+        """What has been noted since `count` was this, as far as it is kept."""
+        new = self.count - count
+        return self.lines[-new:] if 0 < new < len(self.lines) else self.lines if new > 0 else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import blake2b
 from mmap import mmap
-from typing import Protocol
+from typing import Literal, Protocol
 
 from posthouse.model.values import EmailId, EventId
 
@@ -141,6 +141,14 @@ class SyncOutcome:
     email_ids: tuple[EmailId, ...]
     logs: tuple[str, ...] | None = None
     failure: str | None = None
+    seen: Snapshot | None = None
+
+
+class Wake(Protocol):
+    """Something that can be waited for and stays set: an asyncio.Event."""
+
+    async def wait(self) -> Literal[True]: ...
+    def is_set(self) -> bool: ...
 
 
 class Mailbox(Protocol):
@@ -166,6 +174,20 @@ class Mailbox(Protocol):
 
     def fetch(self, identities: Sequence[Identity]) -> AsyncIterator[RawMessage]:
         """The messages themselves, as they come; one that is gone meanwhile is left out."""
+        ...
+
+    @property
+    def can_push(self) -> bool:
+        """Whether the server says that it tells of new mail by itself (IDLE)."""
+        ...
+
+    async def idle(self, wake: Wake, rest: float) -> bool:
+        """Wait in the selected folder until the server tells of a change (True), `wake` is set or `rest` seconds are
+        over (False)."""
+        ...
+
+    async def anything_new(self) -> bool:
+        """Ask whether the selected folder has changed since it was last looked at, or told of."""
         ...
 
     async def close(self) -> None:

@@ -18,10 +18,11 @@ from typing import BinaryIO, TypeVar, cast
 from posthouse.model.connectors import ImapSettings, Security
 from posthouse.model.errors import FolderMissing, Garbled, Invalid, PosthouseError, RemoteError, Stage
 from posthouse.model.events import Transcript
-from posthouse.model.sync import Buffer, Cursor, Folder, Identity, RawMessage, Snapshot
+from posthouse.model.sync import Buffer, Cursor, Folder, Identity, RawMessage, Snapshot, Wake
 from posthouse.protocols.exchange import CommandRefused, Exchange, ProtocolError
 from posthouse.protocols.imap.fetching import Fetched
 from posthouse.protocols.imap.framing import Limits, Spilled
+from posthouse.protocols.imap.search import search_keys
 from posthouse.protocols.imap.search import since as since_day
 from posthouse.protocols.imap.session import Selected, Session
 from posthouse.protocols.imap.uidset import HIGHEST
@@ -89,6 +90,15 @@ class _Withheld:
 
     uid: int
     why: str
+
+
+def check_search_terms(terms: str) -> None:
+    """Raises Invalid when these are no IMAP search keys (RFC 3501 §6.4.4), naming the word that is not understood."""
+    try:
+        if terms.strip():
+            search_keys(terms)
+    except ProtocolError as error:
+        raise Invalid(f"searchTerms: {error}") from error
 
 
 class ImapMailbox:
@@ -255,6 +265,24 @@ class ImapMailbox:
                         yield _cut(identity, message, f"over the limit of {self._message_limit} bytes")
                     else:
                         yield _raw(identity, message)
+
+    # Waiting
+
+    @property
+    def can_push(self) -> bool:
+        """Whether the server says that it tells of new mail by itself (IDLE, RFC 2177)."""
+        return "IDLE" in self._session.capabilities
+
+    async def idle(self, wake: Wake, rest: float) -> bool:
+        """Wait in the selected folder until the server tells of a change (True), `wake` is set or `rest` seconds are
+        over (False)."""
+        with self._words.at(Stage.TRANSFER):
+            return await self._stream.run(self._session.idle(), within=self._bounds.command, wake=wake, rest=rest)
+
+    async def anything_new(self) -> bool:
+        """Ask whether the selected folder has changed since it was last looked at, or told of."""
+        with self._words.at(Stage.TRANSFER):
+            return await self._stream.run(self._session.noop(), within=self._bounds.check)
 
     async def close(self) -> None:
         """Say goodbye and close; never raises."""

@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 from posthouse.model.connectors import Proxy, ServerSettings
 from posthouse.model.errors import CredentialsRefused, EgressRefused, Stage, TlsFailed, Unreachable
 from posthouse.model.events import Transcript
+from posthouse.model.sync import Wake
 from posthouse.protocols.exchange import (
     CommandRefused,
     Exchange,
@@ -112,7 +113,7 @@ class Stream:
         *,
         within: float,
         silence: float | None = None,
-        wake: asyncio.Event | None = None,
+        wake: Wake | None = None,
         rest: float | None = None,
     ) -> T:
         """Run an exchange to its end and return its result.
@@ -188,9 +189,7 @@ class Stream:
             self._busy = False
             exchange.close()
 
-    async def _fulfil(
-        self, want: Want, patience: "_Patience", wake: asyncio.Event | None, rest: float | None
-    ) -> bytes | None:
+    async def _fulfil(self, want: Want, patience: "_Patience", wake: Wake | None, rest: float | None) -> bytes | None:
         match want:
             case Receive():
                 return await self._receive(patience)
@@ -213,9 +212,7 @@ class Stream:
         patience.heard = True
         return data
 
-    async def _receive_or_wake(
-        self, patience: "_Patience", wake: asyncio.Event | None, rest: float | None
-    ) -> bytes | None:
+    async def _receive_or_wake(self, patience: "_Patience", wake: Wake | None, rest: float | None) -> bytes | None:
         wire, loop = self._wire, asyncio.get_running_loop()
         until = None if rest is None else loop.time() + rest
         while not (data := wire.take()):

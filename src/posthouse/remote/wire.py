@@ -10,6 +10,8 @@ from asyncio import sslproto
 from collections import deque
 from typing import cast
 
+from posthouse.model.sync import Wake
+
 _ENOUGH = 1024 * 1024  # bytes that wait for us before we stop reading …
 _LITTLE = 256 * 1024  # … and how few make us read on
 
@@ -67,7 +69,7 @@ class Wire(asyncio.BufferedProtocol):
             self._arrived.appendleft(data)
             self._size += len(data)
 
-    async def wait(self, seconds: float, wake: asyncio.Event | None = None) -> None:
+    async def wait(self, seconds: float, wake: Wake | None = None) -> None:
         """Until anything happens here, `wake` is set, or the time is up."""
         loop = asyncio.get_running_loop()
         self._news = loop.create_future()

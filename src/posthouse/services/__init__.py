@@ -9,6 +9,7 @@ from posthouse.services.inboxes import Inboxes
 from posthouse.services.mail import Mail
 from posthouse.services.sending import Sending
 from posthouse.services.sync import Sync
+from posthouse.services.watching import Watching
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,4 @@ class Services:
     mail: Mail
     sending: Sending
     attachments: Attachments
+    watching: Watching

@@ -17,6 +17,7 @@ from posthouse.model.connectors import (
 from posthouse.model.errors import Conflict, NotFound, PosthouseError, RemoteError, Stage
 from posthouse.model.events import ConnectorEvent, EventType, TestResult, Transcript
 from posthouse.model.mail import Submission
+from posthouse.model.standing import NO_PROBLEM
 from posthouse.model.sync import Mailbox
 from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, InboxId, Page, Slice, new_id
 from posthouse.services.inboxes import NewInbox, add_inbox
@@ -45,12 +46,14 @@ class Connectors:
         database: Database,
         open_mailbox: OpenMailbox,
         open_submission: OpenSubmission,
+        check_search_terms: Callable[[str], None],
         inbox_domain: str,
         now: Clock,
     ) -> None:
         self._database = database
         self._open_mailbox = open_mailbox
         self._open_submission = open_submission
+        self._check_search_terms = check_search_terms
         self._inbox_domain = inbox_domain
         self._now = now
 
@@ -102,6 +105,7 @@ class Connectors:
                 updated_at=self._now(),
             )
             await tx.connectors.change(connector)
+            await self._start_afresh(tx, connector_id)
         return connector
 
     async def delete(self, account: AccountId, connector_id: ConnectorId) -> None:
@@ -109,10 +113,12 @@ class Connectors:
         async with self._database.transaction() as tx:
             if not await tx.connectors.remove(account, connector_id):
                 raise _missing(connector_id)
+            _signal(tx, connector_id)
 
     async def delete_all(self, account: AccountId) -> None:
         async with self._database.transaction() as tx:
             await tx.connectors.remove(account)
+            tx.signal("connectors")
 
     # Finding
 
@@ -193,7 +199,9 @@ class Connectors:
             if present is None:
                 raise NotFound("this connector has no IMAP connection: POST creates one")
             changed = replace(present, settings=change(present.settings))
+            self._check_search_terms(changed.settings.search_terms)
             await tx.connectors.set_connection(changed)
+            await self._start_afresh(tx, connector_id)
         return changed
 
     async def change_smtp(
@@ -220,6 +228,7 @@ class Connectors:
             await _require(tx, account, connector_id)
             if not await tx.connectors.remove_connection(connector_id, protocol):
                 raise NotFound(f"this connector has no {protocol.upper()} connection")
+            _signal(tx, connector_id)
 
     # Schedule
 
@@ -236,11 +245,14 @@ class Connectors:
             await _require(tx, account, connector_id)
             if not await tx.connectors.remove_schedule(connector_id):
                 raise NotFound("this connector has no sync settings")
+            _signal(tx, connector_id)
 
     # Testing: a failure is a result here, not an error
 
     async def test_imap(self, settings: ImapSettings) -> TestResult:
         """Sign in with these settings and open the folder; nothing is read and nothing changed."""
+
+        self._check_search_terms(settings.search_terms)
 
         async def try_out(transcript: Transcript) -> str:
             mailbox = await self._open_mailbox(settings, transcript)
@@ -289,10 +301,17 @@ class Connectors:
         return event
 
     async def _set_imap(self, tx: Transaction, connector: Connector, settings: ImapSettings) -> ImapConnection:
+        self._check_search_terms(settings.search_terms)
         now = self._now()
         connection = ImapConnection(id=new_id(now), connector_id=connector.id, settings=settings, created_at=now)
         await tx.connectors.set_connection(connection)
+        await self._start_afresh(tx, connector.id)
         return connection
+
+    async def _start_afresh(self, tx: Transaction, connector_id: ConnectorId) -> None:
+        """New settings: what went wrong with the old ones counts no more, and whoever looks after it looks again."""
+        await tx.standings.change(connector_id, **NO_PROBLEM)
+        _signal(tx, connector_id)
 
     async def _set_smtp(self, tx: Transaction, connector: Connector, settings: SmtpSettings) -> SmtpConnection:
         now = self._now()
@@ -308,7 +327,14 @@ class Connectors:
             settings=settings,
         )
         await tx.connectors.set_schedule(schedule)
+        _signal(tx, connector.id)
         return schedule
+
+
+def _signal(tx: Transaction, connector_id: ConnectorId) -> None:
+    """Tell whoever looks after this connector, or after any, that there is something to look at."""
+    tx.signal(f"connector:{connector_id}")
+    tx.signal("connectors")
 
 
 async def _tested(try_out: Callable[[Transcript], Awaitable[str]]) -> TestResult:

@@ -1,7 +1,7 @@
 """The one door by which mail enters.
 
 Whatever brings messages (a sync today, an import tomorrow) hands their bytes to `prepare`, outside any transaction:
-raw bytes are kept first, then read. `take_in` files what was prepared and writes the journal inside the caller's
+raw bytes are kept, and read. `take_in` files what was prepared and writes the journal inside the caller's
 transaction: either all of it happened or none of it did. The same bytes taken in twice are recognised and filed once.
 
 A message that can't be read is filed all the same, quarantined: with its bytes, and the reason in `problem`.
@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -26,6 +27,7 @@ from posthouse.model.values import AccountId, Clock, EmailId, InboxId, new_id
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Transaction
 from posthouse.store.mail import Filing
+from posthouse.store.search import words
 
 log = structlog.get_logger()
 
@@ -51,7 +53,7 @@ class Prepared:
     digest: bytes
     message: Message
     excerpt: str
-    search_text: str
+    words: tuple[str, ...]
     problem: str | None
     stored: Stored
 
@@ -73,23 +75,23 @@ class Intake:
 
     async def prepare(self, incoming: Sequence[Incoming]) -> list[Prepared]:
         """Keep the bytes of these messages and read them. Never raises for what a message says."""
-        stored = await self._blobs.put([one.content for one in incoming])
-        return await asyncio.to_thread(self._read_all, incoming, stored)
+        stored, read = await asyncio.gather(  # side by side: compressing and the disk leave Python to the reader
+            self._blobs.put([one.content for one in incoming]),
+            asyncio.to_thread(lambda: [self._read(one) for one in incoming]),
+        )
+        return [prepared(where) for prepared, where in zip(read, stored, strict=True)]
 
-    def _read_all(self, incoming: Sequence[Incoming], stored: Sequence[Stored]) -> list[Prepared]:
-        return [self._read(one, where) for one, where in zip(incoming, stored, strict=True)]
-
-    def _read(self, incoming: Incoming, stored: Stored) -> Prepared:
+    def _read(self, incoming: Incoming) -> Callable[[Stored], Prepared]:
         digest = hashlib.sha256(incoming.content).digest()
         problem = incoming.cut
         try:
             message = self._reader(incoming.content)
-            short, text = excerpt(message), search_text(message)
+            short, found = excerpt(message), words(_findable(message))
         except Exception as error:  # reading promises never to raise; if it breaks its word, mail must get in
             log.exception("a message could not be read", digest=digest.hex())
-            message, short, text = Message(), "", ""
+            message, short, found = Message(), "", ()
             problem = f"could not be read ({type(error).__name__}); the raw message is kept"
-        return Prepared(incoming, digest, message, short, text, problem, stored)
+        return partial(Prepared, incoming, digest, message, short, found, problem)
 
     async def take_in(
         self,
@@ -120,9 +122,17 @@ class Intake:
         if new:
             await tx.packs.use((filing.email.stored.pack for filing in filings), now)
             await tx.journal.append(inbox, Happening.EMAIL_RECEIVED, new, now)
+            tx.signal(f"inbox:{inbox}")
         unused = {one.stored.pack for one in prepared} - {filing.email.stored.pack for filing in filings}
         tx.after_commit(lambda: self._blobs.remove(unused))
         return TakenIn(numbers, new)
+
+
+def _findable(message: Message) -> str:
+    """All that an email should be found by."""
+    people = (*message.sender, *message.to, *message.cc, *message.bcc, *message.reply_to)
+    names = (part.filename for part in message.attachments)
+    return " ".join((message.subject, *map(str, people), *names, message.message_id, search_text(message)))
 
 
 def _filing(account: AccountId, inbox: InboxId, prepared: Prepared, now: datetime) -> Filing:
@@ -173,4 +183,4 @@ def _filing(account: AccountId, inbox: InboxId, prepared: Prepared, now: datetim
         problem=prepared.problem,
         stored=prepared.stored,
     )
-    return Filing(email=email, digest=prepared.digest, attachments=attachments, search_text=prepared.search_text)
+    return Filing(email=email, digest=prepared.digest, attachments=attachments, words=prepared.words)

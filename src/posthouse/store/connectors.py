@@ -25,6 +25,7 @@ from posthouse.model.connectors import (
 from posthouse.model.values import AccountId, ConnectorId, InboxId, Page, Secret, Slice
 from posthouse.store.rows import Row, read_page
 from posthouse.store.sealing import Seal
+from posthouse.store.standings import create_standing
 from posthouse.store.tables import connections, connectors, schedules
 
 S = TypeVar("S", bound=ServerSettings)
@@ -37,6 +38,7 @@ class Connectors:
 
     async def add(self, connector: Connector) -> None:
         await self._connection.execute(sa.insert(connectors).values(**asdict(connector)))
+        await create_standing(self._connection, connector.id)
 
     async def change(self, connector: Connector) -> None:
         await self._connection.execute(

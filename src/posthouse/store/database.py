@@ -8,6 +8,7 @@ The differences, all of them here:
 - SQLite has one writer. Ours queue in this process, and start with BEGIN IMMEDIATE: Python's default starts a
   transaction at the first write, which loses updates silently. PostgreSQL runs at READ COMMITTED.
 - SQLite's pragmas.
+- Signals to other processes: PostgreSQL's LISTEN and NOTIFY; with SQLite there is but one process.
 - Full-text search (`search.py`), which each database does in its own way.
 """
 
@@ -25,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from posthouse.model.errors import Conflict, Unavailable
 from posthouse.store import migrate
 from posthouse.store.accounts import Accounts
+from posthouse.store.claims import Claims
 from posthouse.store.connectors import Connectors
 from posthouse.store.events import Events
 from posthouse.store.folders import Folders
@@ -34,6 +36,8 @@ from posthouse.store.mail import Mail
 from posthouse.store.packs import Packs
 from posthouse.store.sealing import Seal
 from posthouse.store.sent import Sent
+from posthouse.store.signals import CHANNEL, Signals
+from posthouse.store.standings import Standings
 from posthouse.store.uploads import Uploads
 
 AfterCommit = Callable[[], Awaitable[None]]
@@ -46,9 +50,14 @@ class Transaction:
         self.connection = connection
         self._seal = seal
         self._after: list[AfterCommit] = []
+        self._signals: list[str] = []
 
     def after_commit(self, do: AfterCommit) -> None:
         self._after.append(do)
+
+    def signal(self, topic: str) -> None:
+        """Wake who listens to this topic, here and in other processes, when this is committed."""
+        self._signals.append(topic)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -87,6 +96,14 @@ class Transaction:
         return Journal(self.connection)
 
     @cached_property
+    def claims(self) -> Claims:
+        return Claims(self.connection)
+
+    @cached_property
+    def standings(self) -> Standings:
+        return Standings(self.connection)
+
+    @cached_property
     def packs(self) -> Packs:
         return Packs(self.connection)
 
@@ -97,6 +114,7 @@ class Database:
     def __init__(self, url: str, seal: Seal) -> None:
         self.engine = _engine(url)
         self._seal = seal
+        self.signals = Signals()
         # One writer at a time within SQLite's one process: a fair queue instead of its busy time-out.
         self._turn = asyncio.Lock() if self.is_sqlite else None
 
@@ -107,8 +125,12 @@ class Database:
     async def open(self) -> None:
         """Bring the tables up to date. Safe to call from many processes at once."""
         await migrate.upgrade(self.engine)
+        if not self.is_sqlite:
+            dsn = self.engine.url.set(drivername="postgresql")
+            await self.signals.connect(dsn.render_as_string(hide_password=False))
 
     async def close(self) -> None:
+        await self.signals.close()
         await self.engine.dispose()
 
     @asynccontextmanager
@@ -125,10 +147,18 @@ class Database:
             try:
                 async with connection.begin():
                     yield tx
+                    await self._notify(tx)
             except IntegrityError as error:
                 raise Conflict("this exists already, or refers to something that does not") from error
+        self.signals.tell(tx._signals)
         for do in tx._after:
             await do()
+
+    async def _notify(self, tx: Transaction) -> None:
+        """Have PostgreSQL tell other processes; it does so at the commit."""
+        if not self.is_sqlite:
+            for topic in dict.fromkeys(tx._signals):
+                await tx.connection.execute(sa.select(sa.func.pg_notify(CHANNEL, topic)))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:

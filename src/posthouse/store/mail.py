@@ -18,12 +18,12 @@ from posthouse.store.tables import attachments, emails
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filing:
-    """An email to be filed, with everything that is not in its preview."""
+    """An email to be filed, with everything that is not in its preview: `words` are what a search finds it by."""
 
     email: Email
     digest: bytes
     attachments: tuple[Attachment, ...]
-    search_text: str
+    words: tuple[str, ...]
 
 
 class Mail:
@@ -43,7 +43,7 @@ class Mail:
         parts = [_attachment_row(f.email.account_id, part) for f in filings for part in f.attachments]
         if parts:
             await self._connection.execute(sa.insert(attachments), parts)
-        await search.index(self._connection, {numbers[f.email.id]: f.search_text for f in filings})
+        await search.index(self._connection, {numbers[f.email.id]: f.words for f in filings})
         return numbers
 
     async def by_digest(self, inbox: InboxId, digests: Sequence[bytes]) -> Mapping[bytes, int]:

@@ -22,6 +22,8 @@ async def read_page(
     """The page of `query` that is asked for. The query's first table has `number` and `created_at`; rows come in
     the order they were made."""
     table = query.get_final_froms()[0]
+    while isinstance(table, sa.Join):
+        table = table.left
     query = bounded(query, table.c.created_at, slice_)
     total = await connection.scalar(sa.select(sa.func.count()).select_from(query.order_by(None).subquery()))
     number = table.c.number

@@ -7,7 +7,7 @@ the emails that hold, for each of its words, a word beginning with it.
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,23 +20,31 @@ LONGEST_WORD = 40
 
 _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile("([\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
+_MARKS = re.compile("[" + "".join(chr(c) for c in range(0x10000) if unicodedata.combining(chr(c))) + "]+")
+# ASCII needs no patterns: letters in lower case, digits, and blanks for all the rest.
+_ASCII = bytes(c if c < 128 and chr(c).isalnum() else 32 for c in range(256)).lower()
 
 
-def words(text: str) -> list[str]:
-    """The different words of a text, in order of appearance, at most MOST_WORDS."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text)
-        text = "".join(c for c in text if not unicodedata.combining(c))
-        text = _UNSPACED.sub(r" \1 ", text)
-    found = dict.fromkeys(word[:LONGEST_WORD] for word in _WORD.findall(text.lower()))
-    return list(found)[:MOST_WORDS]
+def words(text: str) -> tuple[str, ...]:
+    """The different words of a text, at most MOST_WORDS; those between blanks that hold ASCII alone come first."""
+    # Most of what is said is said again, and most is ASCII even where not all is: the slow way is for the rest.
+    plain: list[str] = []
+    other: list[str] = []
+    for chunk in dict.fromkeys(text.split()):
+        (plain if chunk.isascii() else other).append(chunk)
+    found = " ".join(plain).encode().translate(_ASCII).decode().split()
+    if other:
+        rest = _MARKS.sub("", unicodedata.normalize("NFKD", " ".join(other)).lower())
+        found += _WORD.findall(" ".join(_UNSPACED.split(rest)))
+    if max(map(len, found), default=0) > LONGEST_WORD:
+        found = [word[:LONGEST_WORD] for word in found]
+    return tuple(dict.fromkeys(found))[:MOST_WORDS]
 
 
-async def index(connection: AsyncConnection, texts: Mapping[int, str]) -> None:
-    """Make these emails, by number, findable by these texts."""
-    if not texts:
+async def index(connection: AsyncConnection, found: Mapping[int, Sequence[str]]) -> None:
+    """Make these emails, by number, findable by these words."""
+    if not found:
         return
-    found = {number: words(text) for number, text in texts.items()}
     if connection.dialect.name == "postgresql":
         statement = "INSERT INTO email_search VALUES (:number, array_to_tsvector(CAST(:words AS text[])))"
         rows: list[dict[str, Any]] = [{"number": number, "words": each} for number, each in found.items()]

@@ -324,3 +324,56 @@ packs = sa.Table(
     sa.Column("live", sa.Integer, nullable=False),
     sa.Column("created_at", Utc, nullable=False),
 )
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("started_at", Utc, nullable=False),
+    # One heartbeat for a whole process, not for each connector: the load of writing stays flat.
+    sa.Column("seen_at", Utc, nullable=False),
+)
+
+standings = sa.Table(
+    "standings",
+    metadata,
+    sa.Column("connector_id", sa.Uuid, sa.ForeignKey("connectors.id", ondelete="CASCADE"), primary_key=True),
+    # Who looks after it. When that process is declared dead its row goes, and the database itself sets this free.
+    sa.Column("owner_id", sa.Uuid, sa.ForeignKey("workers.id", ondelete="SET NULL"), index=True),
+    # Who is syncing it just now, and until when that is to be believed.
+    sa.Column("lease_holder", sa.Uuid),
+    sa.Column("leased_until", Utc),
+    sa.Column("mode", sa.Text, nullable=False),
+    sa.Column("due_at", Utc),
+    sa.Column("fresh_as_of", Utc),
+    sa.Column("problem", Words),
+    sa.Column("problem_since", Utc),
+    sa.Column("lasting", sa.Boolean, nullable=False),
+    sa.Column("last_words", Words),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("refusals", sa.Integer, nullable=False),
+    sa.Column("uid_validity", sa.BigInteger),
+    sa.Column("last_uid", sa.BigInteger),
+    sa.Column("pushed_at", Utc),
+)
+
+moments = sa.Table(
+    "moments",
+    metadata,
+    _number(),
+    _of("connectors"),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("text", Words, nullable=False),
+    sa.Index(None, "connector_id", "number"),
+)
+
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("connector_id", sa.Uuid, sa.ForeignKey("connectors.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("logins", sa.Integer, nullable=False),
+    sa.Column("commands", sa.Integer, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+)

@@ -1,0 +1,200 @@
+"""Looking after one connector: a session that is kept, told of new mail by the server (IDLE) or asking at intervals.
+
+The loop owns at most one session. Whatever goes wrong in it, the session is dropped and the next round begins clean,
+after a pause that grows with every failure. Freshness is proved, not assumed: a server that pushes is asked now and
+then all the same, and one that is caught not having told is asked at intervals from then on.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from posthouse.model.errors import NotFound, PosthouseError, RemoteError
+from posthouse.model.standing import Mode, MomentKind
+from posthouse.model.sync import Snapshot
+from posthouse.model.values import Backoff, Clock, ConnectorId
+from posthouse.services.desk import Desk, Session
+from posthouse.services.sync import Asked, Sync
+from posthouse.services.watching import PROOF, Brief, Watching
+
+log = structlog.get_logger()
+
+BACKOFF = Backoff(first=timedelta(seconds=5), most=timedelta(minutes=15))
+SURVIVED = timedelta(minutes=5)
+"""A session that lasted so long was a good one: its end is no failure (servers end long sessions)."""
+GLANCE = timedelta(minutes=10)
+"""How often a pushed folder is opened anew: some servers tell of changes only then (Naver)."""
+_LONGEST_HINT = timedelta(hours=1)  # a server may wish for a longer pause; it doesn't get it
+_LOCKED_LOOK = timedelta(hours=6)
+_SHORT = timedelta(seconds=1)
+
+
+@dataclass(slots=True)
+class Gate:
+    """Lets few connect at the same time, and fewer to one host: thousands at once help nobody."""
+
+    at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(40))
+    per_host: int = 20
+    _hosts: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+
+    @contextlib.asynccontextmanager
+    async def passage(self, host: str) -> AsyncIterator[None]:
+        async with self._hosts.setdefault(host, asyncio.Semaphore(self.per_host)), self.at_once:
+            yield
+
+
+class Watcher:
+    """One connector's. `run` ends when there is nothing to look after any more, or when it is cancelled."""
+
+    def __init__(self, connector_id: ConnectorId, sync: Sync, watching: Watching, gate: Gate, now: Clock) -> None:
+        self._id = connector_id
+        self._sync = sync
+        self._watching = watching
+        self._gate = gate
+        self._now = now
+        self._deaf = False
+
+    async def run(self) -> None:
+        with self._watching.changes(self._id) as changes:
+            while True:
+                try:
+                    brief = await self._watching.brief(self._id)
+                    if brief is None:
+                        return
+                    pause = await self._round(brief, changes.news)
+                except PosthouseError as error:  # our database, mostly: what is remote has been dealt with
+                    log.warning("looking after a connector failed", connector=str(self._id), why=error.message)
+                    pause = BACKOFF.first
+                except Exception:
+                    log.exception("looking after a connector failed by a fault of ours", connector=str(self._id))
+                    pause = BACKOFF.most
+                if pause and await changes.next(pause.total_seconds()):
+                    self._deaf = False  # other settings, another server perhaps
+
+    async def _round(self, brief: Brief, wake: asyncio.Event) -> timedelta:
+        """One session from its beginning to its end. How long to wait before the next."""
+        if brief.standing.locked_out:
+            if brief.standing.due_at is not None:
+                text = "the sign-in was refused again and again: not tried any more until the settings change"
+                await self._watching.note(self._id, MomentKind.STOPPED, text)
+                await self._watching.plan_next(self._id, None)
+            return _LOCKED_LOOK
+        began = self._now()
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                async with self._gate.passage(brief.host):
+                    session = await stack.enter_async_context(self._sync.session(brief.connector))
+                desk = stack.enter_context(self._sync.desk(self._id, wake))
+                try:
+                    await self._stay(brief, session, desk, wake)
+                except RemoteError as error:
+                    if self._now() - began > SURVIVED:
+                        await self._watching.note(self._id, MomentKind.DISCONNECTED, error.message)
+                        return _jittered(_SHORT)
+                    await self._sync.note_failure(brief.connector, error, session.transcript.lines)
+                    raise
+                return timedelta()
+        except _SessionFailed:
+            pass  # the sync that failed has written it down
+        except NotFound:
+            return _SHORT  # disabled or deleted this very moment
+        except RemoteError as error:
+            if error.retry_after is not None:
+                return await self._pause(min(error.retry_after, _LONGEST_HINT), MomentKind.THROTTLED)
+        return await self._pause(None)
+
+    async def _pause(self, hint: timedelta | None, kind: MomentKind | None = None) -> timedelta:
+        """The pause after a failure, noted as when we look next."""
+        brief = await self._watching.brief(self._id)
+        if brief is None:
+            return _SHORT
+        pause = _jittered(max(hint or timedelta(), BACKOFF.pause(brief.standing.failures)))
+        if kind is not None:
+            await self._watching.note(self._id, kind, f"the server wants a pause: next look in {pause.seconds} s")
+        await self._watching.plan_next(self._id, self._now() + pause)
+        return pause
+
+    async def _stay(self, brief: Brief, session: Session, desk: Desk, wake: asyncio.Event) -> None:
+        """Keep the session until the settings change. Raises when it ends in any other way."""
+        push = session.mailbox.can_push and not self._deaf
+        mode = Mode.PUSH if push else Mode.POLL
+        how = "the server pushes new mail" if push else f"asking every {brief.interval.total_seconds():.0f} s"
+        await self._watching.note(self._id, MomentKind.CONNECTED, f"signed in at {brief.host}; {how}", mode=mode)
+        seen = await self._sync_once(brief, session)
+        while True:
+            interval = max(GLANCE, brief.interval) if push else brief.interval
+            due = self._now() + _jittered(interval)
+            await self._watching.plan_next(self._id, due)
+            news = False
+            while not news and self._now() < due:
+                await desk.serve(session)
+                if session.broken:
+                    raise _SessionFailed
+                left = (due - self._now()).total_seconds()
+                news = await self._rest(session, wake, min(left, _proof_in()) if push else left, push)
+                if wake.is_set():
+                    wake.clear()
+                    if not desk.busy and not brief.same_work(await self._watching.brief(self._id)):
+                        await self._watching.note(self._id, MomentKind.CHANGED, "the settings have changed")
+                        return
+                elif push and not news and self._now() < due:
+                    asked = self._now()
+                    if await session.mailbox.anything_new():
+                        await self._go_deaf(brief)
+                        push, news = False, True
+                    else:
+                        self._watching.fresh(self._id, asked)
+            if news or not push or await self._has_changed(session, seen):
+                seen = await self._sync_once(brief, session)
+
+    async def _rest(self, session: Session, wake: asyncio.Event, rest: float, push: bool) -> bool:
+        """Wait until there is something to do. True: the server has told of a change."""
+        if not push:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), max(0.0, rest))
+            return False
+        if not await session.mailbox.idle(wake, rest):
+            return False
+        await self._watching.pushed(self._id)
+        return True
+
+    async def _has_changed(self, session: Session, seen: Snapshot | None) -> bool:
+        """Open the folder anew, and compare. Where nothing has come, that proves it."""
+        asked = self._now()
+        found = await session.mailbox.select(session.settings.folder)
+        if seen is None or (found.uid_validity, found.next_uid) != (seen.uid_validity, seen.next_uid):
+            return True
+        self._watching.fresh(self._id, asked)
+        return False
+
+    async def _go_deaf(self, brief: Brief) -> None:
+        self._deaf = True
+        text = (
+            "the server promised to push new mail (IDLE) and did not: asking every "
+            f"{brief.interval.total_seconds():.0f} s from now on"
+        )
+        await self._watching.note(self._id, MomentKind.DOWNGRADED, text, mode=Mode.POLL)
+
+    async def _sync_once(self, brief: Brief, session: Session) -> Snapshot | None:
+        outcome = await self._sync.run_in(session, brief.connector, Asked(by_itself=True))
+        if outcome.failure is not None:
+            raise _SessionFailed
+        return outcome.seen
+
+
+class _SessionFailed(Exception):
+    """A sync has failed in the session, and has written down why."""
+
+
+def _proof_in() -> float:
+    return _jittered(PROOF).total_seconds()
+
+
+def _jittered(pause: timedelta) -> timedelta:
+    """Up to a tenth less, so that what began together does not stay together."""
+    return pause * random.uniform(0.9, 1.0)  # noqa: S311 (no secret)

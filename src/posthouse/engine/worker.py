@@ -1,0 +1,88 @@
+"""One engine process: it says that it lives, takes its share of the connectors, and looks after each.
+
+Whoever is silent too long is taken for dead and loses its connectors to the others; one that was only paused finds
+that out at its next heartbeat, drops everything and begins anew.
+"""
+
+import asyncio
+import contextlib
+from uuid import UUID
+
+import structlog
+
+from posthouse.engine.watcher import Gate, Watcher
+from posthouse.model.errors import PosthouseError
+from posthouse.model.values import Clock, ConnectorId
+from posthouse.services.sync import Sync
+from posthouse.services.watching import Watching
+
+log = structlog.get_logger()
+
+BEAT = 2.0
+"""Seconds between two signs of life."""
+_SHARE_OUT = 5  # beats between two looks at who has what, when nothing has changed meanwhile
+_ADOPTED_AT_ONCE = 1000
+_GOODBYES = 20.0  # seconds that the sessions have to say goodbye
+
+
+class Worker:
+    def __init__(self, sync: Sync, watching: Watching, now: Clock) -> None:
+        self._sync = sync
+        self._watching = watching
+        self._now = now
+        self._gate = Gate()
+        self._watchers: dict[ConnectorId, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Look after connectors until cancelled; then say goodbye everywhere, and set them free."""
+        worker: UUID | None = None
+        beats = 0
+        try:
+            with self._watching.changes() as changes:
+                while True:
+                    try:
+                        worker = await self._beat(worker)
+                        if changes.news.is_set() or beats % _SHARE_OUT == 0:
+                            changes.news.clear()
+                            await self._share_out(worker)
+                        await self._watching.flush()
+                        beats += 1
+                    except PosthouseError as error:
+                        log.warning("the engine can't reach its database", why=error.message)
+                    except Exception:
+                        log.exception("the engine stumbled by a fault of ours")
+                    await changes.next(BEAT)
+        finally:
+            await self._drop_all()
+            with contextlib.suppress(PosthouseError):
+                await self._watching.flush()
+                if worker is not None:
+                    await self._watching.retire(worker)
+
+    async def _beat(self, worker: UUID | None) -> UUID:
+        if worker is not None and await self._watching.beat(worker):
+            return worker
+        if worker is not None:
+            log.warning("this worker was taken for dead; beginning anew", worker=str(worker))
+            await self._drop_all()
+        return await self._watching.enlist()
+
+    async def _share_out(self, worker: UUID) -> None:
+        mine = await self._watching.share_out(worker, _ADOPTED_AT_ONCE)
+        await self._drop(set(self._watchers) - mine)
+        for connector_id in mine:
+            running = self._watchers.get(connector_id)
+            if running is None or running.done():
+                watcher = Watcher(connector_id, self._sync, self._watching, self._gate, self._now)
+                self._watchers[connector_id] = asyncio.create_task(watcher.run())
+
+    async def _drop_all(self) -> None:
+        await self._drop(set(self._watchers))
+
+    async def _drop(self, ids: set[ConnectorId]) -> None:
+        """End these watchers; their sessions say goodbye, all at the same time."""
+        tasks = [self._watchers.pop(connector_id) for connector_id in ids]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_GOODBYES)

@@ -1,0 +1,69 @@
+"""Where a long-lived session is lent: one mailbox sees one connection of ours, whoever wants something of it."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from posthouse.model.connectors import ImapSettings
+from posthouse.model.events import Transcript
+from posthouse.model.sync import Mailbox
+
+
+@dataclass(slots=True)
+class Session:
+    """A signed-in mailbox, the settings it was opened with, and what has been said on it."""
+
+    settings: ImapSettings
+    mailbox: Mailbox
+    transcript: Transcript
+    opening: tuple[str, ...]
+    broken: bool = False
+    """A sync has failed in it: it is good for nothing but closing."""
+
+
+class Desk:
+    """The keeper of a session calls `serve` whenever it does not need it itself; `wanted` is set when there is
+    somebody to serve."""
+
+    def __init__(self, wanted: asyncio.Event) -> None:
+        self.wanted = wanted
+        self._queue: deque[tuple[asyncio.Future[Session | None], asyncio.Event]] = deque()
+        self._closed = False
+
+    @asynccontextmanager
+    async def borrow(self) -> AsyncIterator[Session | None]:
+        """The session, for the length of the block; None when it ends before our turn comes."""
+        lent: asyncio.Future[Session | None] = asyncio.get_running_loop().create_future()
+        returned = asyncio.Event()
+        if self._closed:
+            lent.set_result(None)
+        else:
+            self._queue.append((lent, returned))
+            self.wanted.set()
+        try:
+            yield await lent
+        finally:
+            returned.set()
+
+    @property
+    def busy(self) -> bool:
+        """Somebody waits to be served."""
+        return bool(self._queue)
+
+    async def serve(self, session: Session) -> None:
+        """Lend the session to each who wants it, in turn, while it is whole."""
+        while self._queue and not session.broken:
+            lent, returned = self._queue.popleft()
+            if not lent.done():  # else its borrower has gone
+                lent.set_result(session)
+                await returned.wait()
+
+    def close(self) -> None:
+        """There is no session any more: who waits for it must open one of his own."""
+        self._closed = True
+        while self._queue:
+            lent, _ = self._queue.popleft()
+            if not lent.done():
+                lent.set_result(None)

@@ -1,0 +1,264 @@
+"""What is new in one folder of an external mailbox becomes email of ours.
+
+The order of steps is what makes it safe to die anywhere. No transaction is held while we talk to the server. A batch
+of messages is kept (bytes), then filed in one transaction together with the cursor that says so: after a crash the
+next run asks for exactly what is not filed. Each of these transactions makes sure that the run's lease is still its
+own, so that a process that was paused for too long files nothing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from posthouse.model.connectors import Connector
+from posthouse.model.errors import PosthouseError
+from posthouse.model.sync import (
+    Cursor,
+    FetchFrom,
+    Identity,
+    Mailbox,
+    Nothing,
+    Occurrence,
+    RawMessage,
+    Snapshot,
+    StartOver,
+    plan,
+)
+from posthouse.model.values import Clock, EmailId
+from posthouse.services.intake import Incoming, Intake
+from posthouse.store.database import Database, Transaction
+from posthouse.store.folders import Place
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batches:
+    """How much is filed in one transaction, and how much a first look at a folder takes at the most."""
+
+    messages: int = 250
+    bytes: int = 16 << 20
+    first_sync: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One sync under way: what it is about, and how far it has come. `holder` has the connector's lease.
+
+    `since` None means all mail; `search_terms` are IMAP search keys that narrow it.
+    """
+
+    connector: Connector
+    holder: UUID
+    since: datetime | None
+    folder: str = ""
+    search_terms: str = ""
+    email_ids: list[EmailId] = field(default_factory=list)
+    looked_at: datetime | None = None
+    seen: Snapshot | None = None
+    complete: bool = False
+    """Everything that `seen` showed is filed."""
+    proves_freshness: bool = False
+    """… and that is the folder by which the connector is judged."""
+
+
+class Fetching:
+    def __init__(self, database: Database, intake: Intake, now: Clock, batches: Batches) -> None:
+        self._database = database
+        self._intake = intake
+        self._now = now
+        self._batches = batches
+
+    async def sync_folder(self, run: Run, mailbox: Mailbox) -> None:
+        """File what is new in the run's folder. Raises RemoteError, and LeaseLost when another process took over."""
+        place = await self._place(run)
+        run.looked_at = self._now()
+        run.seen = seen = await mailbox.select(run.folder, place.cursor if place else None)
+        step = plan(place.cursor if place else None, seen, run.search_terms)
+        match step:
+            case Nothing():
+                assert place is not None
+                await self._finish(run, place, seen)
+                run.complete = True
+                return
+            case StartOver(why):
+                log.info("recognising a folder anew", connector=str(run.connector.id), folder=run.folder, why=why)
+                place, start = await self._begin(run, seen, era=place.era + 1 if place else 0), 1
+            case FetchFrom(uid):
+                start = uid
+                if place is None or start < place.cursor.next_uid:
+                    place = await self._begin(run, seen, era=place.era if place else 0)
+        wanted = await self._wanted(run, mailbox, place, range(start, seen.next_uid))
+        await self._fetch(run, mailbox, place, wanted)
+        if run.since is None and not wanted:
+            await self._finish(run, place, seen)
+            run.complete = True
+
+    async def _place(self, run: Run) -> Place | None:
+        async with self._database.reading() as tx:
+            return await tx.folders.get(run.connector.id, run.folder)
+
+    async def _begin(self, run: Run, seen: Snapshot, era: int) -> Place:
+        """Start at the folder's beginning. Nothing is forgotten: what we know is left out, or recognised."""
+        cursor = Cursor(folder=run.folder, uid_validity=seen.uid_validity, search_terms=run.search_terms)
+        async with self._fenced(run) as tx:
+            number = await tx.folders.keep(run.connector.id, cursor, era=era)
+        return Place(number, era, cursor)
+
+    async def _wanted(self, run: Run, mailbox: Mailbox, place: Place, uids: range) -> "_Wanted":
+        """The messages that are asked for and not filed yet; those that we recognise are noted on the way."""
+        since = run.since.date() if run.since else None
+        found = await mailbox.search(uids, terms=run.search_terms, since=since)
+        async with self._database.reading() as tx:
+            known = await tx.folders.known_uids(place.number, place.era, uids.start, uids.stop)
+            lost = await tx.folders.unplaced(place.number, place.era) if place.era else []
+        if uids.start == 1 and self._batches.first_sync is not None:
+            found = found[max(0, len(found) - self._batches.first_sync) :]
+        missing = [uid for uid in found if uid not in known]
+        wanted = _Wanted(move_cursor=run.since is None, next_uid=uids.stop, missing=missing)
+        if lost:
+            await self._recognise(run, mailbox, place, wanted, lost)
+        return wanted
+
+    async def _recognise(
+        self, run: Run, mailbox: Mailbox, place: Place, wanted: "_Wanted", lost: Sequence[Occurrence]
+    ) -> None:
+        """Match messages under new UIDs with those that we had under old ones, without fetching them again."""
+        by_mark: dict[bytes, deque[Occurrence]] = {}
+        for one in lost:
+            if one.mark is not None:
+                by_mark.setdefault(one.mark, deque()).append(one)
+        recognised = []
+        async for identity in mailbox.identities(wanted.missing):
+            candidates = by_mark.get(identity.mark or b"")
+            if candidates:
+                recognised.append(replace(candidates.popleft(), uid=identity.uid))
+        async with self._fenced(run) as tx:
+            await tx.folders.add_occurrences(place.number, place.era, recognised)
+        wanted.done(one.uid for one in recognised)
+
+    async def _fetch(self, run: Run, mailbox: Mailbox, place: Place, wanted: "_Wanted") -> None:
+        """Fetch and file, one batch being filed while the next one comes."""
+        if not wanted:
+            return
+        sizes = [identity async for identity in mailbox.identities(wanted.missing, message_ids=False)]
+        by_uid = {identity.uid: identity for identity in sizes}
+        filing: asyncio.Task[None] | None = None
+        try:
+            async for batch in self._batched(mailbox.fetch(sizes)):
+                if filing is not None:
+                    await filing
+                filing = asyncio.create_task(self._file(run, place, wanted, batch, by_uid))
+            if filing is not None:
+                await filing
+        finally:
+            if filing is not None and not filing.done():
+                # What has been fetched is filed even when the connection breaks behind it.
+                await asyncio.shield(filing)
+
+    async def _batched(self, messages: AsyncIterator[RawMessage]) -> AsyncIterator[list[RawMessage]]:
+        batch: list[RawMessage] = []
+        size = 0
+        try:
+            async for message in messages:
+                batch.append(message)
+                size += len(message.content)
+                if len(batch) >= self._batches.messages or size >= self._batches.bytes:
+                    yield batch
+                    batch, size = [], 0
+        except PosthouseError:
+            if batch:
+                yield batch
+            raise
+        if batch:
+            yield batch
+
+    async def _file(
+        self,
+        run: Run,
+        place: Place,
+        wanted: "_Wanted",
+        batch: list[RawMessage],
+        identities: dict[int, Identity],
+    ) -> None:
+        batch.sort(key=lambda message: message.uid)  # Yahoo answers in any order
+        connector = run.connector
+        prepared = await self._intake.prepare(
+            [
+                Incoming(
+                    content=message.content,
+                    size=message.size,
+                    folder=run.folder,
+                    external_id=str(message.uid),
+                    cut=message.cut,
+                )
+                for message in batch
+            ]
+        )
+        async with self._fenced(run) as tx:
+            taken = await self._intake.take_in(tx, connector.account_id, connector.inbox_id, prepared, connector)
+            occurrences = [
+                Occurrence(
+                    uid=raw.uid,
+                    mark=replace(identities[raw.uid], message_id=one.message.message_id).mark,
+                    digest=one.digest,
+                    email=taken.numbers[one.digest],
+                )
+                for raw, one in zip(batch, prepared, strict=True)
+            ]
+            await tx.folders.add_occurrences(place.number, place.era, occurrences)
+            wanted.done(raw.uid for raw in batch)
+            if wanted.move_cursor:
+                cursor = replace(place.cursor, next_uid=wanted.first_missing)
+                await tx.folders.keep(connector.id, cursor, era=place.era)
+        run.email_ids.extend(taken.new)
+
+    async def _finish(self, run: Run, place: Place, seen: Snapshot) -> None:
+        """Everything in the folder is filed: remember how it looked when we opened it."""
+        cursor = replace(
+            place.cursor,
+            uid_validity=seen.uid_validity,
+            next_uid=seen.next_uid,
+            highest_modseq=seen.highest_modseq,
+            search_terms=run.search_terms,
+        )
+        if cursor == place.cursor and not seen.vanished:
+            return
+        async with self._fenced(run) as tx:
+            await tx.folders.keep(run.connector.id, cursor, era=place.era)
+            await tx.folders.forget_before(place.number, place.era)
+            await tx.folders.forget_vanished(place.number, place.era, seen.vanished)
+
+    @asynccontextmanager
+    async def _fenced(self, run: Run) -> AsyncIterator[Transaction]:
+        """A transaction that only the holder of the connector's lease can commit."""
+        async with self._database.transaction() as tx:
+            await tx.claims.hold(run.connector.id, run.holder)
+            yield tx
+
+
+class _Wanted:
+    """The UIDs that are still to be filed, ascending."""
+
+    def __init__(self, *, move_cursor: bool, next_uid: int, missing: Sequence[int]) -> None:
+        self.move_cursor = move_cursor
+        self.missing = list(missing)
+        self._next_uid = next_uid
+
+    def __bool__(self) -> bool:
+        return bool(self.missing)
+
+    def done(self, uids: Iterable[int]) -> None:
+        gone = set(uids)
+        self.missing = [uid for uid in self.missing if uid not in gone]
+
+    @property
+    def first_missing(self) -> int:
+        """Everything below this is filed."""
+        return self.missing[0] if self.missing else self._next_uid

@@ -1,0 +1,173 @@
+"""Looking after connectors: who does it, what they need to know, and what they have seen.
+
+The engine's verbs. A worker (one process) enlists, says that it lives, and adopts connectors that belong to nobody;
+for each it is told what there is to do (`brief`) and writes down what it has seen. Proofs of freshness come many a
+second and are written together (`flush`).
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from posthouse.model.connectors import Connector, ImapSettings
+from posthouse.model.errors import NotFound
+from posthouse.model.standing import Mode, Moment, MomentKind, Standing, State, state_of
+from posthouse.model.values import AccountId, Clock, ConnectorId
+from posthouse.store.database import Database
+from posthouse.store.signals import Listener
+
+DEFAULT_INTERVAL = timedelta(minutes=5)
+"""How often a connector is polled whose schedule names no interval."""
+PROOF = timedelta(seconds=45)
+"""How often a mailbox that is pushed is asked whether it really has nothing new."""
+SILENCE = timedelta(seconds=8)
+"""After so long without a sign of life a worker counts as dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What there is to know before one looks after a connector."""
+
+    connector: Connector
+    settings: ImapSettings
+    interval: timedelta
+    standing: Standing
+
+    @property
+    def host(self) -> str:
+        return self.settings.host
+
+    def same_work(self, other: "Brief | None") -> bool:
+        """Whether what is to be done is the same, however the connector stands meanwhile."""
+        return other is not None and (self.connector, self.settings, self.interval) == (
+            other.connector,
+            other.settings,
+            other.interval,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a connector stands, for people: `expected` is how often its freshness should be proved."""
+
+    standing: Standing
+    state: State
+    expected: timedelta | None
+    timeline: tuple[Moment, ...]
+
+
+class Watching:
+    def __init__(self, database: Database, now: Clock) -> None:
+        self._database = database
+        self._now = now
+        self._fresh: dict[ConnectorId, datetime] = {}
+
+    # Workers
+
+    async def enlist(self) -> UUID:
+        """A new worker's name."""
+        worker = uuid4()
+        async with self._database.transaction() as tx:
+            await tx.claims.enlist(worker, self._now())
+        return worker
+
+    async def beat(self, worker: UUID) -> bool:
+        """Say that this worker lives, and bury those that don't. False: we were thought dead, and own nothing."""
+        async with self._database.transaction() as tx:
+            alive = await tx.claims.beat(worker, self._now())
+            await tx.claims.bury(SILENCE, self._now())
+        return alive
+
+    async def retire(self, worker: UUID) -> None:
+        """This worker ends; its connectors are free at once."""
+        async with self._database.transaction() as tx:
+            await tx.claims.retire(worker)
+
+    async def share_out(self, worker: UUID, room: int) -> set[ConnectorId]:
+        """What this worker is to look after from now on: what it has, what it adopts of what belongs to nobody (at
+        most `room` at a time), less what is more than its share among the workers."""
+        async with self._database.transaction() as tx:
+            mine = await tx.claims.owned(worker)
+            share = -(-await tx.claims.live_count() // max(1, await tx.claims.headcount()))
+            if len(mine) > share:
+                surplus = sorted(mine)[share:][:room]
+                await tx.claims.give_up(worker, surplus)
+                return mine.difference(surplus)
+            room = min(room, share - len(mine))
+            return mine.union(await tx.claims.adopt(worker, room) if room else ())
+
+    async def brief(self, connector_id: ConnectorId) -> Brief | None:
+        """What there is to do; None when there is nothing (any more)."""
+        async with self._database.reading() as tx:
+            connector = await tx.connectors.by_id(connector_id)
+            if connector is None or not connector.enabled:
+                return None
+            schedule = await tx.connectors.schedule(connector)
+            connection = await tx.connectors.imap(connector_id)
+            standing = await tx.standings.get(connector_id)
+        if schedule is None or not schedule.settings.enabled or connection is None or not connection.settings.enabled:
+            return None
+        interval = schedule.settings.interval or DEFAULT_INTERVAL
+        return Brief(connector, connection.settings, interval, standing)
+
+    @contextlib.contextmanager
+    def changes(self, connector_id: ConnectorId | None = None) -> Iterator[Listener]:
+        """Hears when a connector's settings have changed, or those of any."""
+        with self._database.signals.listen(f"connector:{connector_id}" if connector_id else "connectors") as listener:
+            yield listener
+
+    # What was seen
+
+    def fresh(self, connector_id: ConnectorId, as_of: datetime) -> None:
+        """The server has said at this moment that there is nothing newer than what we have."""
+        self._fresh[connector_id] = as_of
+
+    async def flush(self) -> None:
+        """Write the proofs of freshness down that have come in."""
+        if self._fresh:
+            proofs, self._fresh = self._fresh, {}
+            async with self._database.transaction() as tx:
+                await tx.standings.prove(proofs)
+
+    async def note(self, connector_id: ConnectorId, kind: MomentKind, text: str, *, mode: Mode | None = None) -> None:
+        """Write a line into the connector's timeline; with `mode`, how it learns of new mail from now on."""
+        async with self._database.transaction() as tx:
+            if await tx.connectors.by_id(connector_id) is None:
+                return
+            await tx.standings.add_moment(connector_id, Moment(at=self._now(), kind=kind, text=text))
+            if mode is not None:
+                await tx.standings.change(connector_id, mode=mode)
+
+    async def plan_next(self, connector_id: ConnectorId, due_at: datetime | None) -> None:
+        """Say when this connector is looked at next."""
+        async with self._database.transaction() as tx:
+            await tx.standings.change(connector_id, due_at=due_at)
+
+    async def pushed(self, connector_id: ConnectorId) -> None:
+        """The server has told of new mail by itself, just now."""
+        async with self._database.transaction() as tx:
+            await tx.standings.change(connector_id, pushed_at=self._now())
+
+    # How it stands
+
+    async def report(self, account: AccountId, connector_id: ConnectorId) -> Report:
+        """How a connector stands. Raises NotFound."""
+        async with self._database.reading() as tx:
+            connector = await tx.connectors.get(account, connector_id)
+            if connector is None:
+                raise NotFound(f"there is no connector {connector_id}")
+            standing = await tx.standings.get(connector_id)
+            timeline = await tx.standings.timeline(connector_id)
+        brief = await self.brief(connector_id)
+        expected = None if brief is None else expected_proof(standing.mode, brief.interval)
+        if brief is None and standing.mode is not Mode.MANUAL:
+            standing = replace(standing, mode=Mode.MANUAL)
+        state = state_of(standing, self._now(), live=brief is not None, expected=expected or DEFAULT_INTERVAL)
+        return Report(standing, state, expected, tuple(timeline))
+
+
+def expected_proof(mode: Mode, interval: timedelta) -> timedelta:
+    """How often the freshness of a connector should be proved."""
+    return min(PROOF, interval) if mode is Mode.PUSH else max(interval, timedelta(seconds=10))

@@ -1,0 +1,145 @@
+"""Who looks after what: owners of connectors, and leases for one sync.
+
+Two claims, both rows, the same statements on both databases:
+
+- A *worker* (an engine process) says every few seconds that it lives. Connectors that want looking after and belong
+  to nobody are adopted, a few at a time; a worker that has been silent too long is removed by whoever notices, and
+  the foreign key sets its connectors free. A worker that was only paused finds its row gone, and knows.
+- A *lease* makes one sync of a connector at a time, whoever runs it. It ends by itself, so that a dead process holds
+  nothing; and each transaction that files mail checks, under the row's lock, that the lease is still its own: a
+  process that was paused beyond its lease files nothing.
+
+Moments are the database server's where there is one, so that the clocks of several machines don't matter.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from posthouse.model.errors import Conflict
+from posthouse.model.values import ConnectorId
+from posthouse.store.tables import connections, connectors, schedules, standings, workers
+
+
+class LeaseLost(Conflict):
+    """Somebody else syncs this connector now: we were away for too long."""
+
+
+class Claims:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    # Workers
+
+    async def beat(self, worker: UUID, now: datetime) -> bool:
+        """Say that this worker lives. False when it was declared dead, and owns nothing any more."""
+        beaten = await self._connection.execute(
+            sa.update(workers).where(workers.c.id == worker).values(seen_at=await self._now(now))
+        )
+        return bool(beaten.rowcount)
+
+    async def enlist(self, worker: UUID, now: datetime) -> None:
+        moment = await self._now(now)
+        await self._connection.execute(sa.insert(workers).values(id=worker, started_at=moment, seen_at=moment))
+
+    async def retire(self, worker: UUID) -> None:
+        """Take a worker's row away; what it owned is free at once."""
+        await self._connection.execute(sa.delete(workers).where(workers.c.id == worker))
+
+    async def bury(self, silent_for: timedelta, now: datetime) -> list[UUID]:
+        """Remove the workers that have been silent for so long."""
+        dead = sa.delete(workers).where(workers.c.seen_at < await self._now(now) - silent_for)
+        return list((await self._connection.scalars(dead.returning(workers.c.id))).all())
+
+    async def headcount(self) -> int:
+        """How many workers there are."""
+        return await self._connection.scalar(sa.select(sa.func.count()).select_from(workers)) or 0
+
+    # Owners
+
+    async def adopt(self, worker: UUID, room: int) -> list[ConnectorId]:
+        """Take up to `room` connectors that want looking after and belong to nobody."""
+        free = (
+            sa.select(standings.c.connector_id)
+            .where(standings.c.owner_id.is_(None), standings.c.connector_id.in_(_live()))
+            .limit(room)
+            .with_for_update(skip_locked=True)
+        )
+        taken = (
+            sa.update(standings)
+            .where(standings.c.connector_id.in_(free.scalar_subquery()))
+            .values(owner_id=worker)
+            .returning(standings.c.connector_id)
+        )
+        return list((await self._connection.scalars(taken)).all())
+
+    async def owned(self, worker: UUID) -> set[ConnectorId]:
+        """What this worker owns and should look after: a connector that was paused meanwhile is not among it."""
+        query = sa.select(standings.c.connector_id).where(
+            standings.c.owner_id == worker, standings.c.connector_id.in_(_live())
+        )
+        return set((await self._connection.scalars(query)).all())
+
+    async def give_up(self, worker: UUID, ids: Sequence[ConnectorId]) -> None:
+        """Set connectors of this worker's free."""
+        await self._connection.execute(
+            sa.update(standings)
+            .where(standings.c.owner_id == worker, standings.c.connector_id.in_(ids))
+            .values(owner_id=None)
+        )
+
+    async def live_count(self) -> int:
+        """How many connectors want looking after."""
+        return await self._connection.scalar(sa.select(sa.func.count()).select_from(_live().subquery())) or 0
+
+    # Leases
+
+    async def lease(self, connector: ConnectorId, holder: UUID, length: timedelta, now: datetime) -> bool:
+        """Take the lease for a sync, or prolong our own. False when somebody else has it."""
+        moment = await self._now(now)
+        taken = await self._connection.execute(
+            sa.update(standings)
+            .where(
+                standings.c.connector_id == connector,
+                sa.or_(
+                    standings.c.lease_holder.is_(None),
+                    standings.c.lease_holder == holder,
+                    standings.c.leased_until < moment,
+                ),
+            )
+            .values(lease_holder=holder, leased_until=moment + length)
+        )
+        return bool(taken.rowcount)
+
+    async def give_back(self, connector: ConnectorId, holder: UUID) -> None:
+        await self._connection.execute(
+            sa.update(standings)
+            .where(standings.c.connector_id == connector, standings.c.lease_holder == holder)
+            .values(lease_holder=None, leased_until=None)
+        )
+
+    async def hold(self, connector: ConnectorId, holder: UUID) -> None:
+        """Make sure, until this transaction ends, that the lease is ours. Raises LeaseLost."""
+        query = sa.select(standings.c.lease_holder).where(standings.c.connector_id == connector).with_for_update()
+        if await self._connection.scalar(query) != holder:
+            raise LeaseLost("another process has taken this sync over")
+
+    async def _now(self, ours: datetime) -> datetime:
+        if self._connection.dialect.name != "postgresql":
+            return ours
+        moment: Any = await self._connection.scalar(sa.select(sa.func.clock_timestamp()))
+        return moment  # type: ignore[no-any-return]
+
+
+def _live() -> sa.Select[Any]:
+    """The connectors that look after themselves: enabled, readable, and with a schedule that is switched on."""
+    return (
+        sa.select(connectors.c.id)
+        .join(schedules, schedules.c.connector_id == connectors.c.id)
+        .join(connections, sa.and_(connections.c.connector_id == connectors.c.id, connections.c.protocol == "imap"))
+        .where(connectors.c.enabled, schedules.c.enabled, connections.c.settings["enabled"].as_boolean())
+    )

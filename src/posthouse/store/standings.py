@@ -1,0 +1,101 @@
+"""Rows of how connectors stand, and of the timelines behind that."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from posthouse.model.standing import Mode, Moment, MomentKind, Standing
+from posthouse.model.values import ConnectorId
+from posthouse.store.rows import Row
+from posthouse.store.tables import Utc, moments, standings, usage
+
+TIMELINE = 100
+"""How many moments of a connector are kept."""
+
+
+class Standings:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, connector: ConnectorId) -> Standing:
+        row = (
+            (await self._connection.execute(sa.select(standings).where(standings.c.connector_id == connector)))
+            .mappings()
+            .first()
+        )
+        return Standing(connector_id=connector) if row is None else _standing(row)
+
+    async def change(self, connector: ConnectorId, **values: Any) -> None:
+        """Set some of a standing's fields."""
+        await self._connection.execute(
+            sa.update(standings).where(standings.c.connector_id == connector).values(**values)
+        )
+
+    async def prove(self, proofs: Mapping[ConnectorId, datetime]) -> None:
+        """Note the moments at which connectors were proved fresh, many at once; never back in time."""
+        statement = (
+            sa.update(standings)
+            .where(
+                standings.c.connector_id == sa.bindparam("proved"),
+                sa.or_(standings.c.fresh_as_of.is_(None), standings.c.fresh_as_of < sa.bindparam("moment", type_=Utc)),
+            )
+            .values(fresh_as_of=sa.bindparam("moment", type_=Utc))
+        )
+        rows = [{"proved": connector, "moment": moment} for connector, moment in sorted(proofs.items())]
+        await self._connection.execute(statement, rows)
+
+    async def add_moment(self, connector: ConnectorId, moment: Moment) -> None:
+        """Write a line into the connector's timeline; the oldest beyond TIMELINE goes."""
+        number = await self._connection.scalar(
+            sa.insert(moments)
+            .values(connector_id=connector, at=moment.at, kind=moment.kind, text=moment.text)
+            .returning(moments.c.number)
+        )
+        kept = (
+            sa.select(moments.c.number)
+            .where(moments.c.connector_id == connector, moments.c.number <= number)
+            .order_by(moments.c.number.desc())
+            .offset(TIMELINE)
+            .limit(1)
+            .scalar_subquery()
+        )
+        await self._connection.execute(
+            sa.delete(moments).where(moments.c.connector_id == connector, moments.c.number <= kept)
+        )
+
+    async def timeline(self, connector: ConnectorId) -> list[Moment]:
+        """The latest moments of a connector, newest first."""
+        query = sa.select(moments).where(moments.c.connector_id == connector).order_by(moments.c.number.desc())
+        rows = (await self._connection.execute(query.limit(TIMELINE))).mappings()
+        return [Moment(at=row["at"], kind=MomentKind(row["kind"]), text=row["text"]) for row in rows]
+
+    async def count_usage(self, connector: ConnectorId, day: date, *, logins: int, commands: int, size: int) -> None:
+        """Add to what a connector has used of its server on a day."""
+        added = {"logins": logins, "commands": commands, "bytes": size}
+        changed = await self._connection.execute(
+            sa.update(usage)
+            .where(usage.c.connector_id == connector, usage.c.day == day)
+            .values({name: usage.c[name] + value for name, value in added.items()})
+        )
+        if not changed.rowcount:
+            await self._connection.execute(sa.insert(usage).values(connector_id=connector, day=day, **added))
+
+    async def bytes_used(self, connector: ConnectorId, day: date) -> int:
+        query = sa.select(usage.c.bytes).where(usage.c.connector_id == connector, usage.c.day == day)
+        return await self._connection.scalar(query) or 0
+
+
+def _standing(row: Row) -> Standing:
+    left_out = {"owner_id", "lease_holder", "leased_until"}
+    values = {name: value for name, value in row.items() if name not in left_out}
+    return Standing(**{**values, "mode": Mode(values["mode"]), "owned": row["owner_id"] is not None})
+
+
+async def create_standing(connection: AsyncConnection, connector: ConnectorId) -> None:
+    """Every connector stands somehow, from its first moment."""
+    await connection.execute(
+        sa.insert(standings).values(connector_id=connector, mode=Mode.MANUAL, lasting=False, failures=0, refusals=0)
+    )
