@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from posthouse.api.asgi import create_api
+from posthouse.api.metrics import show_metrics
 from posthouse.config import Settings
 from posthouse.dashboard.pages import create_dashboard
 from posthouse.engine.worker import Worker
@@ -96,6 +97,8 @@ class App:
     def asgi(self) -> FastAPI:
         """The web application: the API, and the dashboard beside it."""
         api = create_api(self.services, version=version("posthouse"))
+        key = self.settings.metrics_key
+        show_metrics(api, self.services, Secret(key.get_secret_value()) if key else None)
         create_dashboard(api, self.services, public_url=self.settings.public_url)
         return api
 

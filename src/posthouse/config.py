@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     first_sync_limit: int | None = Field(
         None, ge=0, description="How many messages, newest first, the first sync of a folder takes; all without it."
     )
+    metrics_key: SecretStr | None = Field(
+        None,
+        description=(
+            "What Prometheus must send as bearer token to read /metrics. Without it, only this machine may read them."
+        ),
+    )
     log_json: bool = Field(False, description="Write the log as JSON lines instead of text.")
 
     @field_validator("egress_allow", mode="before")

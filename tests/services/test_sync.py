@@ -1,14 +1,16 @@
 """What a sync promises: every message once, nothing fetched twice, whatever happens on the way."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from posthouse.model.budgets import Budget
 from posthouse.model.connectors import ImapSettings
 from posthouse.model.errors import NotFound, Unreachable
 from posthouse.model.events import EventStatus, Happening, Transcript
 from posthouse.model.values import ConnectorId, new_id
+from posthouse.services import fetching
 from posthouse.services.intake import Intake
 from posthouse.services.sync import LEASE, Sync
 
@@ -309,3 +311,20 @@ async def test_deleting_the_last_email_of_a_pack_deletes_the_pack(house: House) 
     await house.mail.delete(house.tenant.account.id, emails[2].id)
     with pytest.raises(FileNotFoundError):
         await house.blobs.get(emails[2].stored)
+
+
+async def test_a_days_budget_is_kept_and_the_rest_comes_the_next_day(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len(a_message(1))
+    monkeypatch.setattr(fetching, "budget_of", lambda _host: Budget("Example", 4 * size))
+    house.server.add(*(a_message(n) for n in range(1, 7)))
+    first = await house.sync()
+    assert len(first.email_ids) == 4
+    assert first.failure is not None
+    assert "2 messages wait for tomorrow" in first.failure
+    assert (await house.sync()).email_ids == ()
+    house.clock.turn(timedelta(days=1))
+    rest = await house.sync()
+    assert (len(rest.email_ids), rest.failure) == (2, None)
+    assert house.server.fetched == [1, 2, 3, 4, 5, 6]

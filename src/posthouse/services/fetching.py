@@ -11,13 +11,16 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import accumulate
 from uuid import UUID
 
 import structlog
 
+from posthouse import metrics
+from posthouse.model.budgets import budget_of
 from posthouse.model.connectors import Connector
-from posthouse.model.errors import PosthouseError
+from posthouse.model.errors import Deferred, PosthouseError
 from posthouse.model.sync import (
     Cursor,
     FetchFrom,
@@ -36,6 +39,8 @@ from posthouse.store.database import Database, Transaction
 from posthouse.store.folders import Place
 
 log = structlog.get_logger()
+
+_AT_A_TIME = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,7 @@ class Run:
     connector: Connector
     holder: UUID
     since: datetime | None
+    host: str = ""
     folder: str = ""
     search_terms: str = ""
     email_ids: list[EmailId] = field(default_factory=list)
@@ -144,14 +150,39 @@ class Fetching:
         wanted.done(one.uid for one in recognised)
 
     async def _fetch(self, run: Run, mailbox: Mailbox, place: Place, wanted: "_Wanted") -> None:
-        """Fetch and file, one batch being filed while the next one comes."""
-        if not wanted:
-            return
-        sizes = [identity async for identity in mailbox.identities(wanted.missing, message_ids=False)]
-        by_uid = {identity.uid: identity for identity in sizes}
+        """Fetch and file, so many at a time that even what is known of a huge folder fits in memory."""
+        missing = wanted.missing
+        for start in range(0, len(missing), _AT_A_TIME):
+            uids = missing[start : start + _AT_A_TIME]
+            sizes = [identity async for identity in mailbox.identities(uids, message_ids=False)]
+            affordable = await self._affordable(run, sizes)
+            await self._fetch_some(run, mailbox, place, wanted, affordable)
+            if len(affordable) < len(sizes):
+                raise Deferred(
+                    f"{budget_of(run.host).provider} lets a mailbox fetch only so much by IMAP in a day, and today's "
+                    f"share is used up: {len(wanted.missing)} messages wait for tomorrow",
+                    retry_after=timedelta(hours=1),
+                )
+
+    async def _affordable(self, run: Run, identities: list[Identity]) -> list[Identity]:
+        """The first of these that the mailbox's budget for today allows."""
+        budget = budget_of(run.host)
+        if budget.daily_bytes is None:
+            return identities
+        async with self._database.reading() as tx:
+            left = budget.left(await tx.standings.bytes_used(run.connector.id, self._now().date()))
+        assert left is not None
+        totals = accumulate(identity.size for identity in identities)
+        return [identity for identity, total in zip(identities, totals, strict=True) if total <= left]
+
+    async def _fetch_some(
+        self, run: Run, mailbox: Mailbox, place: Place, wanted: "_Wanted", identities: list[Identity]
+    ) -> None:
+        """Fetch and file these, one batch being filed while the next one comes."""
+        by_uid = {identity.uid: identity for identity in identities}
         filing: asyncio.Task[None] | None = None
         try:
-            async for batch in self._batched(mailbox.fetch(sizes)):
+            async for batch in self._batched(mailbox.fetch(identities)):
                 if filing is not None:
                     await filing
                 filing = asyncio.create_task(self._file(run, place, wanted, batch, by_uid))
@@ -217,6 +248,10 @@ class Fetching:
             if wanted.move_cursor:
                 cursor = replace(place.cursor, next_uid=wanted.first_missing)
                 await tx.folders.keep(connector.id, cursor, era=place.era)
+            size = sum(len(message.content) for message in batch)
+            await tx.standings.count_usage(connector.id, self._now().date(), size)
+        metrics.messages.inc(len(taken.new))
+        metrics.message_bytes.inc(size)
         run.email_ids.extend(taken.new)
 
     async def _finish(self, run: Run, place: Place, seen: Snapshot) -> None:

@@ -6,6 +6,7 @@ process lends its session to the others. Every run leaves an event, and says how
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from posthouse import metrics
 from posthouse.model.connectors import Connector, ImapSettings
 from posthouse.model.errors import CredentialsRefused, NotFound, PosthouseError, RemoteError, Unavailable
 from posthouse.model.events import ConnectorEvent, EventType, Transcript, status_of
@@ -114,9 +116,11 @@ class Sync:
         except RemoteError as error:
             await self.note_failure(connector, error, transcript.lines)
             raise
+        metrics.sessions.inc()
         try:
             yield Session(settings, mailbox, transcript, tuple(transcript.lines))
         finally:
+            metrics.sessions.dec()
             await mailbox.close()
 
     @contextlib.contextmanager
@@ -170,6 +174,7 @@ class Sync:
         return await self._accounted(connector, asked, work, lambda: transcript.lines)
 
     async def _fetch(self, run: Run, asked: Asked, settings: ImapSettings, mailbox: Mailbox) -> None:
+        run.host = settings.host
         run.folder = asked.folder or settings.folder
         run.search_terms = settings.search_terms
         await self._fetching.sync_folder(run, mailbox)
@@ -197,6 +202,7 @@ class Sync:
         async with self._turn(connector.id) as holder:
             run = Run(connector=connector, holder=holder, since=asked.since)
             error: Exception | None = None
+            began = time.monotonic()
             try:
                 await work(run)
             except PosthouseError as failed:
@@ -204,6 +210,8 @@ class Sync:
             except Exception as failed:
                 log.exception("a sync failed by a fault of ours", connector=str(connector.id))
                 error = failed
+            metrics.sync_seconds.observe(time.monotonic() - began)
+            metrics.syncs.labels(status_of(error).value).inc()
             return await self._write_down(run, error, asked, lines())
 
     async def _write_down(self, run: Run, error: Exception | None, asked: Asked, lines: Sequence[str]) -> SyncOutcome:

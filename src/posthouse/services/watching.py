@@ -6,6 +6,7 @@ second and are written together (`flush`).
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -150,7 +151,17 @@ class Watching:
         async with self._database.transaction() as tx:
             await tx.standings.change(connector_id, pushed_at=self._now())
 
-    # How it stands
+    # How they stand
+
+    async def census(self) -> Counter[State]:
+        """How many connectors, of those that look after themselves, stand how."""
+        now = self._now()
+        async with self._database.reading() as tx:
+            everyone = await tx.standings.states()
+        return Counter(
+            state_of(standing, now, live=True, expected=expected_proof(standing.mode, interval or DEFAULT_INTERVAL))
+            for standing, interval in everyone
+        )
 
     async def report(self, account: AccountId, connector_id: ConnectorId) -> Report:
         """How a connector stands. Raises NotFound."""

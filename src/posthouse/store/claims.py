@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.errors import Conflict
 from posthouse.model.values import ConnectorId
-from posthouse.store.tables import connections, connectors, schedules, standings, workers
+from posthouse.store.tables import live_connectors, standings, workers
 
 
 class LeaseLost(Conflict):
@@ -65,7 +65,7 @@ class Claims:
         """Take up to `room` connectors that want looking after and belong to nobody."""
         free = (
             sa.select(standings.c.connector_id)
-            .where(standings.c.owner_id.is_(None), standings.c.connector_id.in_(_live()))
+            .where(standings.c.owner_id.is_(None), standings.c.connector_id.in_(live_connectors()))
             .limit(room)
             .with_for_update(skip_locked=True)
         )
@@ -80,7 +80,7 @@ class Claims:
     async def owned(self, worker: UUID) -> set[ConnectorId]:
         """What this worker owns and should look after: a connector that was paused meanwhile is not among it."""
         query = sa.select(standings.c.connector_id).where(
-            standings.c.owner_id == worker, standings.c.connector_id.in_(_live())
+            standings.c.owner_id == worker, standings.c.connector_id.in_(live_connectors())
         )
         return set((await self._connection.scalars(query)).all())
 
@@ -94,7 +94,7 @@ class Claims:
 
     async def live_count(self) -> int:
         """How many connectors want looking after."""
-        return await self._connection.scalar(sa.select(sa.func.count()).select_from(_live().subquery())) or 0
+        return await self._connection.scalar(sa.select(sa.func.count()).select_from(live_connectors().subquery())) or 0
 
     # Leases
 
@@ -133,13 +133,3 @@ class Claims:
             return ours
         moment: Any = await self._connection.scalar(sa.select(sa.func.clock_timestamp()))
         return moment  # type: ignore[no-any-return]
-
-
-def _live() -> sa.Select[Any]:
-    """The connectors that look after themselves: enabled, readable, and with a schedule that is switched on."""
-    return (
-        sa.select(connectors.c.id)
-        .join(schedules, schedules.c.connector_id == connectors.c.id)
-        .join(connections, sa.and_(connections.c.connector_id == connectors.c.id, connections.c.protocol == "imap"))
-        .where(connectors.c.enabled, schedules.c.enabled, connections.c.settings["enabled"].as_boolean())
-    )

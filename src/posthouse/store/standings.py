@@ -1,7 +1,7 @@
 """Rows of how connectors stand, and of the timelines behind that."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from posthouse.model.standing import Mode, Moment, MomentKind, Standing
 from posthouse.model.values import ConnectorId
 from posthouse.store.rows import Row
-from posthouse.store.tables import Utc, moments, standings, usage
+from posthouse.store.tables import Utc, live_connectors, moments, schedules, standings, usage
 
 TIMELINE = 100
 """How many moments of a connector are kept."""
@@ -66,22 +66,32 @@ class Standings:
             sa.delete(moments).where(moments.c.connector_id == connector, moments.c.number <= kept)
         )
 
+    async def states(self) -> list[tuple[Standing, timedelta]]:
+        """How all connectors stand that look after themselves, with their intervals (zero: none is set)."""
+        query = (
+            sa.select(standings, schedules.c.interval_seconds)
+            .join(schedules, schedules.c.connector_id == standings.c.connector_id)
+            .where(standings.c.connector_id.in_(live_connectors()))
+        )
+        rows = (await self._connection.execute(query)).mappings()
+        return [(_standing(row), timedelta(seconds=row["interval_seconds"] or 0)) for row in rows]
+
     async def timeline(self, connector: ConnectorId) -> list[Moment]:
         """The latest moments of a connector, newest first."""
         query = sa.select(moments).where(moments.c.connector_id == connector).order_by(moments.c.number.desc())
         rows = (await self._connection.execute(query.limit(TIMELINE))).mappings()
         return [Moment(at=row["at"], kind=MomentKind(row["kind"]), text=row["text"]) for row in rows]
 
-    async def count_usage(self, connector: ConnectorId, day: date, *, logins: int, commands: int, size: int) -> None:
-        """Add to what a connector has used of its server on a day."""
-        added = {"logins": logins, "commands": commands, "bytes": size}
+    async def count_usage(self, connector: ConnectorId, day: date, size: int) -> None:
+        """Add to the bytes that a connector has fetched on a day."""
         changed = await self._connection.execute(
             sa.update(usage)
             .where(usage.c.connector_id == connector, usage.c.day == day)
-            .values({name: usage.c[name] + value for name, value in added.items()})
+            .values(bytes=usage.c.bytes + size)
         )
         if not changed.rowcount:
-            await self._connection.execute(sa.insert(usage).values(connector_id=connector, day=day, **added))
+            await self._connection.execute(sa.delete(usage).where(usage.c.connector_id == connector))
+            await self._connection.execute(sa.insert(usage).values(connector_id=connector, day=day, bytes=size))
 
     async def bytes_used(self, connector: ConnectorId, day: date) -> int:
         query = sa.select(usage.c.bytes).where(usage.c.connector_id == connector, usage.c.day == day)
@@ -89,7 +99,7 @@ class Standings:
 
 
 def _standing(row: Row) -> Standing:
-    left_out = {"owner_id", "lease_holder", "leased_until"}
+    left_out = {"owner_id", "lease_holder", "leased_until", "interval_seconds"}
     values = {name: value for name, value in row.items() if name not in left_out}
     return Standing(**{**values, "mode": Mode(values["mode"]), "owned": row["owner_id"] is not None})
 

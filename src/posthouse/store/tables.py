@@ -373,7 +373,15 @@ usage = sa.Table(
     metadata,
     sa.Column("connector_id", sa.Uuid, sa.ForeignKey("connectors.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("day", sa.Date, primary_key=True),
-    sa.Column("logins", sa.Integer, nullable=False),
-    sa.Column("commands", sa.Integer, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),
 )
+
+
+def live_connectors() -> sa.Select[Any]:
+    """The connectors that look after themselves: enabled, readable, and with a schedule that is switched on."""
+    return (
+        sa.select(connectors.c.id)
+        .join(schedules, schedules.c.connector_id == connectors.c.id)
+        .join(connections, sa.and_(connections.c.connector_id == connectors.c.id, connections.c.protocol == "imap"))
+        .where(connectors.c.enabled, schedules.c.enabled, connections.c.settings["enabled"].as_boolean())
+    )

@@ -59,8 +59,6 @@ def upgrade() -> None:
         "usage",
         sa.Column("connector_id", sa.Uuid(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("logins", sa.Integer(), nullable=False),
-        sa.Column("commands", sa.Integer(), nullable=False),
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["connector_id"], ["connectors.id"], name="fk_usage_connector_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("connector_id", "day", name="pk_usage"),
