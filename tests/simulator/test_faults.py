@@ -229,3 +229,178 @@ async def test_a_lost_verdict_leaves_the_message_delivered(provider):
     with pytest.raises(smtplib.SMTPServerDisconnected):
         await asyncio.to_thread(work)
     assert len(provider.users["bob@post.example"].folder("INBOX").messages) == 1
+
+
+async def test_a_connection_can_fall_silent_in_the_middle_of_a_session(provider, ann, another):
+    provider.faults.set("stall_at", "noop", times=1)
+    await ann.send("t NOOP\r\n")
+    assert await ann.silent()
+    # The next one is served, and who fell silent is let go when it leaves.
+    assert await (await another()).imap("NOOP") == ["t OK Nothing done"]
+    ann.writer.close()
+    await asyncio.wait_for(until(lambda: provider.connections == 1), 10)
+
+
+async def test_a_connection_can_fall_silent_in_the_middle_of_a_literal(provider, ann):
+    provider.deliver("ann@post.example", b"0123456789")
+    await ann.imap("SELECT INBOX")
+    provider.faults.stall_literal_at = 4
+    await ann.send("t FETCH 1 BODY.PEEK[]\r\n")
+    assert await ann.line() == "* 1 FETCH (BODY[] {10}"
+    assert await ann.reader.readexactly(4) == b"0123"
+    assert await ann.silent()
+
+
+async def test_a_command_can_be_cut_before_it_is_done_and_after(provider, ann, another):
+    provider.faults.set("imap_cut_at", "CREATE", times=1)
+    await ann.send("t CREATE a\r\n")
+    assert await ann.rest() == b""
+    assert "a" not in provider.users["ann@post.example"].folders
+    again = await another()
+    provider.faults.set("lose_answer", "CREATE", times=1)
+    await again.send("t CREATE a\r\n")
+    assert await again.rest() == b""
+    assert "a" in provider.users["ann@post.example"].folders
+    assert provider.faults.shown() == {}
+
+
+async def test_the_server_can_say_goodbye_at_any_command(provider, ann):
+    provider.faults.bye_at = "*"
+    await ann.send("t NOOP\r\n")
+    assert await ann.rest() == b"* BYE Server shutting down\r\n"
+
+
+@pytest.mark.parametrize(("fault", "said"), [("bye_at", b"* BYE Server shutting down\r\n"), ("imap_cut_at", b"")])
+async def test_a_connection_can_end_before_the_greeting(provider, connect, fault, said):
+    provider.faults.set(fault, "CONNECT", times=1)
+    assert await (await connect(provider.imap_port)).rest() == said
+    assert (await (await connect(provider.imap_port)).line()).startswith("* OK")
+
+
+async def test_signing_in_can_be_followed_by_the_end(provider, connect):
+    provider.faults.drop_after_login = True
+    raw = await connect(provider.imap_port)
+    await raw.line()
+    await raw.send("t LOGIN ann@post.example sesame\r\n")
+    assert await raw.rest() == b"t OK Signed in\r\n"
+
+
+async def test_an_application_password_can_be_wanted(provider, connect):
+    provider.faults.app_password_required = True
+    raw = await connect(provider.imap_port)
+    await raw.line()
+    answer = (await raw.imap("LOGIN ann@post.example sesame"))[-1]
+    assert answer.startswith("t NO [ALERT] Application-specific password required")
+    assert (await raw.imap("LOGIN ann@post.example wrong"))[-1].startswith("t NO [AUTHENTICATIONFAILED]")
+
+    def work():
+        with smtplib.SMTP("127.0.0.1", provider.smtp_port, timeout=10) as client:
+            client.login("ann@post.example", "sesame")
+
+    with pytest.raises(smtplib.SMTPAuthenticationError) as error:
+        await asyncio.to_thread(work)
+    assert error.value.smtp_code == 534
+
+
+async def test_a_user_can_have_too_many_connections_and_then_fewer(provider, ann, connect):
+    provider.faults.connection_limit = 1
+    raw = await connect(provider.imap_port)
+    await raw.line()
+    assert (await raw.imap("LOGIN ann@post.example sesame"))[-1].startswith("t NO [LIMIT]")
+    assert (await raw.imap("LOGIN bob@post.example opensesame"))[-1].startswith("t OK")
+    await ann.imap("LOGOUT")
+    await asyncio.wait_for(until(lambda: provider.users["ann@post.example"].sessions == 0), 10)
+    await signed_in(provider, connect)
+
+
+async def test_news_can_be_kept_back_until_noop(provider, ann):
+    await ann.imap("SELECT INBOX")
+    provider.faults.deaf_until = "NOOP"
+    provider.deliver("ann@post.example", mail("x"))
+    await ann.send("t IDLE\r\n")
+    assert await ann.line() == "+ Idling"
+    await ann.send("DONE\r\n")
+    assert await ann.until("t ") == ["t OK Idled"]
+    assert await ann.imap("SEARCH ALL") == ["* SEARCH", "t OK Searched"]
+    assert "* 1 EXISTS" in await ann.imap("NOOP")
+
+
+async def test_news_can_be_kept_back_until_the_folder_is_selected_again(provider, ann):
+    await ann.imap("SELECT INBOX")
+    provider.faults.deaf_until = "SELECT"
+    provider.deliver("ann@post.example", mail("x"))
+    assert await ann.imap("NOOP") == ["t OK Nothing done"]
+    assert "MESSAGES 1" in (await ann.imap("STATUS INBOX (MESSAGES)"))[0]
+    assert "* 1 EXISTS" in await ann.imap("SELECT INBOX")
+
+
+async def test_fetch_can_show_nothing_and_break_off(provider, ann):
+    for _ in range(3):
+        provider.deliver("ann@post.example", b"x")
+    await ann.imap("SELECT INBOX")
+    provider.faults.set("empty_fetch", times=1)
+    assert await ann.imap("UID FETCH 1:* FLAGS") == ["t OK Fetched"]
+    provider.faults.unfetchable = {2}
+    answer = await ann.imap("UID FETCH 1:* UID")
+    assert answer == ["* 1 FETCH (UID 1)", "t NO [UNAVAILABLE] UID FETCH Server error"]
+    assert len(await ann.imap("UID FETCH 3 UID")) == 2
+
+
+async def test_commands_can_take_their_time(provider, ann):
+    loop = asyncio.get_running_loop()
+    provider.faults.set("delay", 0.05, times=1)
+    start = loop.time()
+    await ann.imap("NOOP")
+    assert loop.time() - start >= 0.05
+    assert provider.faults.strikes["delay"] == 1
+
+
+async def test_a_folder_can_be_renumbered_without_a_word(provider, ann, another):
+    for text in (b"a", b"b"):
+        provider.deliver("ann@post.example", text)
+    inbox = provider.users["ann@post.example"].folder("INBOX")
+    before = inbox.uid_validity
+    await ann.imap("SELECT INBOX")
+    inbox.renumber(keep_uid_validity=True, reverse=True)
+    assert inbox.uid_validity == before
+    assert [(message.uid, message.data) for message in inbox.messages] == [(1, b"b"), (2, b"a")]
+    assert (await ann.imap("NOOP"))[-1].startswith("* BYE")
+    await (await another()).imap("SELECT INBOX")
+
+
+STATES = ["connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "message", "answer"]
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_smtp_can_be_cut_in_every_state(provider, client_tls, state):
+    provider.faults.set("smtp_cut_at", state, times=1)
+
+    def work():
+        with smtplib.SMTP("127.0.0.1", provider.smtp_port, local_hostname="me", timeout=10) as client:
+            client._host = "localhost"
+            client.starttls(context=client_tls)
+            client.login("ann@post.example", "sesame")
+            client.sendmail("ann@post.example", ["bob@post.example"], mail("x"))
+
+    with pytest.raises((smtplib.SMTPServerDisconnected, ConnectionError)):
+        await asyncio.to_thread(work)
+    bobs = provider.users["bob@post.example"].folder("INBOX").messages
+    assert bobs == []
+    assert provider.faults.strikes == {"smtp_cut_at": 1}
+    await asyncio.to_thread(work)
+    assert len(provider.users["bob@post.example"].folder("INBOX").messages) == 1
+
+
+async def test_every_recipient_is_greylisted_once(provider):
+    provider.faults.greylist = True
+
+    def work(*recipients):
+        with smtplib.SMTP("127.0.0.1", provider.smtp_port, timeout=10) as client:
+            client.login("ann@post.example", "sesame")
+            return client.sendmail("ann@post.example", recipients, mail("x"))
+
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as error:
+        await asyncio.to_thread(work, "bob@post.example")
+    assert error.value.recipients["bob@post.example"][0] == 451
+    assert list(await asyncio.to_thread(work, "BOB@post.example", "o@far.example")) == ["o@far.example"]
+    assert await asyncio.to_thread(work, "bob@post.example", "o@far.example") == {}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posthouse.simulator import content
-from posthouse.simulator.grammar import Arguments, BadSyntax, folder_name, nstring, shown_folder
+from posthouse.simulator.imap.grammar import Arguments, BadSyntax, folder_name, nstring, shown_folder
 from simulator.clients import mail, signed_in
 
 PIECES = st.sampled_from(

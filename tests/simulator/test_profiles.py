@@ -1,11 +1,13 @@
 """What a profile does not offer does not exist."""
 
+import asyncio
+import smtplib
 from dataclasses import replace
 
 import pytest
 
-from posthouse.simulator import PLAIN, Provider
-from simulator.clients import signed_in
+from posthouse.simulator import COURIER, EXCHANGE, PLAIN, PROFILES, Provider
+from simulator.clients import mail, signed_in
 
 
 async def provider_like(**changes):
@@ -101,3 +103,90 @@ async def test_a_taken_port_leaves_nothing_listening():
     with pytest.raises(ValueError):
         await second.start(imaps_port=0)
     await first.stop()
+
+
+async def running(profile):
+    provider = Provider(profile)
+    provider.add_user("ann@post.example", "sesame")
+    await provider.start()
+    return provider
+
+
+@pytest.fixture
+async def exchange():
+    provider = await running(EXCHANGE)
+    yield provider
+    await provider.stop()
+
+
+@pytest.fixture
+async def courier():
+    provider = await running(COURIER)
+    yield provider
+    await provider.stop()
+
+
+async def test_exchange_searches_in_ascii_only_and_knows_no_newer_extensions(exchange, connect):
+    raw = await signed_in(exchange, connect)
+    for command in ("ENABLE CONDSTORE", "NOTIFY NONE"):
+        assert (await raw.imap(command))[-1].startswith("t BAD")
+    await raw.imap("SELECT INBOX")
+    answer = (await raw.imap('SEARCH CHARSET UTF-8 SUBJECT "x"'))[-1]
+    assert answer.startswith("t NO [BADCHARSET (US-ASCII)]")
+    assert (await raw.imap("SEARCH RETURN (ALL) ALL"))[-1].startswith("t BAD")
+    assert (await raw.imap('SEARCH CHARSET US-ASCII SUBJECT "x"'))[-1].startswith("t OK")
+
+
+async def test_exchange_says_another_size_than_it_sends(exchange, connect):
+    exchange.deliver("ann@post.example", b"x" * 1000)
+    raw = await signed_in(exchange, connect)
+    await raw.imap("SELECT INBOX")
+    answer = await raw.imap("FETCH 1 (RFC822.SIZE BODY.PEEK[])")
+    assert answer[0] == "* 1 FETCH (RFC822.SIZE 1030 BODY[] {1000}"
+
+
+async def test_courier_keeps_all_folders_below_inbox(courier, connect):
+    raw = await signed_in(courier, connect)
+    assert await raw.imap("NAMESPACE") == ['* NAMESPACE (("INBOX." ".")) NIL NIL', "t OK Done"]
+    assert (await raw.imap("CREATE Work"))[-1].startswith("t NO")
+    assert (await raw.imap("CREATE INBOX.Work"))[-1].startswith("t OK")
+    names = [line.split('"." ')[1] for line in (await raw.imap('LIST "" *'))[:-1]]
+    assert names == ['"INBOX"', '"INBOX.Drafts"', '"INBOX.Sent"', '"INBOX.Trash"', '"INBOX.Work"']
+
+
+async def test_courier_shows_the_last_first_and_is_particular_about_sets(courier, connect):
+    for _ in range(3):
+        courier.deliver("ann@post.example", b"x")
+    raw = await signed_in(courier, connect)
+    assert "UIDNEXT" not in " ".join(await raw.imap("SELECT INBOX"))
+    assert (await raw.imap("IDLE"))[-1].startswith("t BAD")
+    shown = await raw.imap("FETCH 2:9 UID")
+    assert shown == ["* 3 FETCH (UID 3)", "* 2 FETCH (UID 2)", "t OK Fetched"]
+    assert (await raw.imap("FETCH 3:1 UID"))[-1].startswith("t BAD")
+    courier.deliver("ann@post.example", b"x")
+    assert "* 4 EXISTS" in await raw.imap("NOOP")
+
+
+async def test_a_profile_has_its_own_words_for_a_refusal(exchange, connect):
+    raw = await connect(exchange.imap_port)
+    await raw.line()
+    assert (await raw.imap("LOGIN ann@post.example wrong"))[-1] == "t NO LOGIN failed."
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+async def test_every_profile_keeps_what_is_sent_through_it_as_it_should(profile):
+    provider = await running(profile)
+    provider.users["ann@post.example"].files_sent = True
+
+    def work():
+        with smtplib.SMTP("127.0.0.1", provider.smtp_port, timeout=10) as client:
+            client.login("ann@post.example", "sesame")
+            client.sendmail("ann@post.example", ["o@far.example"], mail("Out"))
+
+    try:
+        await asyncio.to_thread(work)
+        sent = provider.users["ann@post.example"].sent_folder()
+        assert [message.flags for message in sent.messages] == [{"\\Seen"}]
+        assert [delivery.recipients for delivery in provider.outside] == [("o@far.example",)]
+    finally:
+        await provider.stop()

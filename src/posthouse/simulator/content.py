@@ -12,7 +12,7 @@ from email.header import decode_header
 from email.message import Message as HeaderReader
 from email.utils import getaddresses, parsedate_to_datetime
 
-from posthouse.simulator.grammar import nstring
+from posthouse.simulator.imap.grammar import nstring
 
 DEEPEST = 20
 """Levels of nesting; below, a part is text."""

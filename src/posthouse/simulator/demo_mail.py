@@ -7,11 +7,12 @@ for all names end in `.example`.
 import struct
 import zlib
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime
+from itertools import count
 
 
 def demo_messages(to: str, now: datetime) -> list[bytes]:
@@ -26,6 +27,15 @@ def demo_messages(to: str, now: datetime) -> list[bytes]:
         _bounce(to, now - timedelta(minutes=50)),
         _code(to, now - timedelta(minutes=2)),
     ]
+
+
+def endless_mail(to: str, now: Callable[[], datetime]) -> Iterator[bytes]:
+    """The demo messages, and small numbered ones after them, each dated when it is asked for; no two are the same."""
+    yield from demo_messages(to, now())
+    for number in count(9):
+        message = _message(to, now(), "Lantern Books <hello@lantern.example>", f"Note {number}", f"note-{number}")
+        message.set_content(f"This is note number {number}. There is no end to them.\n")
+        yield bytes(message)
 
 
 def _welcome(to: str, date: datetime) -> bytes:

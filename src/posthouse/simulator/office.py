@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 
-from posthouse.simulator.faults import PLAIN, Faults, Profile
+from posthouse.simulator.faults import Faults
+from posthouse.simulator.gmail import LabelledUser
 from posthouse.simulator.mailbox import INBOX, Change, Refused, User
+from posthouse.simulator.profiles import PLAIN, Profile
 
 HOST_NAME = "mail.simulator.example"
 
@@ -46,7 +48,9 @@ class Office:
         """A new user with INBOX and the profile's folders. Raises `ValueError` for an address that is taken."""
         if address.lower() in self.users or "@" not in address:
             raise ValueError(f"taken, or not an address: {address}")
-        user = User(address, password, self.profile.delimiter, self.profile.files_sent, self._validities)
+        kind = LabelledUser if self.profile.labels else User
+        profile = self.profile
+        user = kind(address, password, profile.delimiter, profile.prefix, profile.files_sent, self._validities)
         user.create(INBOX)
         for name, special_use in self.profile.folders:
             user.create(name, special_use)
@@ -64,19 +68,24 @@ class Office:
     ) -> int:
         """Put the message, byte for byte, into a folder, which is made if need be, and return its UID.
 
-        Raises `KeyError` when nobody has this address.
+        Raises `KeyError` when nobody has this address, and `Refused` when the folder can't be.
         """
         user = self.users[address.lower()]
         try:
             target = user.folder(folder)
         except Refused:
             target = user.create(folder)
-        return target.add(message, flags, internal_date or self.now()).uid
+        if not target.selectable:
+            raise Refused("There is no mail in this folder", "NONEXISTENT")
+        return user.add(target, message, flags, internal_date or self.now()).uid
 
     def admit(self, user: User | None) -> User | None:
         """Somebody has proved to be `user`; whether that is enough today."""
         limit = self.faults.refuse_credentials_after
-        if user is None or (limit is not None and self.sign_ins >= limit):
+        if user is None:
+            return None
+        if limit is not None and self.sign_ins >= limit:
+            self.faults.struck("refuse_credentials_after")
             return None
         self.sign_ins += 1
         return user

@@ -2,21 +2,21 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
-from posthouse.simulator import imap, smtp
-from posthouse.simulator.faults import PLAIN, Profile
+from posthouse.simulator import smtp
+from posthouse.simulator.imap.commands import COMMANDS
+from posthouse.simulator.imap.session import Session
 from posthouse.simulator.office import Office, utc_now
-from posthouse.simulator.wire import HANDSHAKE_SECONDS, Wire
+from posthouse.simulator.profiles import PLAIN, Profile
+from posthouse.simulator.wire import HANDSHAKE_SECONDS, Presence, Wire
 
 PARTING_SECONDS = 1.0
 """How long `stop` lets goodbyes travel before it cuts the connections."""
 
 BACKLOG = 1024
-
-Serve = Callable[[Wire], Awaitable[None]]
 
 
 class Provider(Office):
@@ -37,6 +37,18 @@ class Provider(Office):
         """How many clients are connected now."""
         return len(self._wires)
 
+    @property
+    def present(self) -> list[Presence]:
+        """The clients that are connected now."""
+        return [wire.presence for wire in self._wires]
+
+    def disconnect(self) -> int:
+        """Cut all connections without a word; how many there were."""
+        wires = tuple(self._wires)
+        for wire in wires:
+            wire.abort()
+        return len(wires)
+
     async def start(
         self,
         *,
@@ -56,12 +68,12 @@ class Provider(Office):
             raise ValueError("ports with implicit TLS need a TLS context")
         self.tls = tls
         try:
-            self.imap_port = await self._listen(self._serve_imap, host, imap_port, None)
-            self.smtp_port = await self._listen(self._serve_smtp, host, smtp_port, None)
+            self.imap_port = await self._listen("imap", host, imap_port, None)
+            self.smtp_port = await self._listen("smtp", host, smtp_port, None)
             if imaps_port is not None:
-                self.imaps_port = await self._listen(self._serve_imap, host, imaps_port, tls)
+                self.imaps_port = await self._listen("imap", host, imaps_port, tls)
             if smtps_port is not None:
-                self.smtps_port = await self._listen(self._serve_smtp, host, smtps_port, tls)
+                self.smtps_port = await self._listen("smtp", host, smtps_port, tls)
         except OSError:
             await self.stop()
             raise
@@ -89,9 +101,11 @@ class Provider(Office):
         self._listeners.clear()
         self.imap_port = self.imaps_port = self.smtp_port = self.smtps_port = 0
 
-    async def _listen(self, serve: Serve, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+    async def _listen(self, protocol: str, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+        serve = self._serve_imap if protocol == "imap" else self._serve_smtp
+
         def wire() -> Wire:
-            return Wire(lambda: self.faults, serve, self._wires, secure=tls is not None)
+            return Wire(lambda: self.faults, serve, self._wires, protocol=protocol, secure=tls is not None)
 
         patience = HANDSHAKE_SECONDS if tls else None
         listener = await asyncio.get_running_loop().create_server(
@@ -102,7 +116,7 @@ class Provider(Office):
         return bound
 
     async def _serve_imap(self, wire: Wire) -> None:
-        await imap.Session(self, wire).run()
+        await Session(self, wire, COMMANDS).run()
 
     async def _serve_smtp(self, wire: Wire) -> None:
         await smtp.Session(self, wire).run()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.utils import format_datetime
 
 from posthouse.simulator import sasl
-from posthouse.simulator.mailbox import INBOX, User
+from posthouse.simulator.mailbox import User
 from posthouse.simulator.office import HOST_NAME, Delivery, Office
 from posthouse.simulator.wire import Hangup, Wire
 
@@ -52,7 +52,9 @@ class Session:
 
     async def run(self) -> None:
         try:
-            await self._reply(self._fault("CONNECT") or f"220 {HOST_NAME} ESMTP Simulated mail server ready")
+            self._cut_at("connect")
+            await self._reply(await self._fault("CONNECT") or f"220 {HOST_NAME} ESMTP Simulated mail server ready")
+            self._cut_at("greeting")
             while True:
                 await self._reply(await self._obey(await self.wire.line(LONGEST_LINE)))
         except asyncio.CancelledError:
@@ -70,15 +72,32 @@ class Session:
         verb = verb.upper()
         if verb not in COMMANDS:
             return "500 5.5.1 Unknown command"
-        if fault := self._fault(verb):
+        if fault := await self._fault(verb):
             return fault
         try:
             return await COMMANDS[verb](self, argument.strip())
         except Refused as refused:
             return str(refused)
 
-    def _fault(self, verb: str) -> str:
-        return self.office.faults.smtp_answers.get(verb, "")
+    async def _fault(self, point: str) -> str:
+        """The reply instead of doing it, or ''; what is worse than a reply happens at once."""
+        faults = self.office.faults
+        faults.roll()
+        if faults.delay:
+            await asyncio.sleep(faults.delay)
+            faults.struck("delay")
+        if faults.at("stall_at", point):
+            await self.wire.silence()
+        self._cut_at("ehlo" if point == "HELO" else point)
+        reply = faults.smtp_answers.get(point, "")
+        if reply:
+            faults.struck("smtp_answers")
+        return reply
+
+    def _cut_at(self, state: str) -> None:
+        # CONNECT and MESSAGE are cut elsewhere: before anything is said, and in the middle.
+        if state not in ("CONNECT", "MESSAGE") and self.office.faults.at("smtp_cut_at", state):
+            raise Hangup
 
     async def _reply(self, reply: str) -> None:
         if reply:
@@ -118,7 +137,10 @@ class Session:
         if self.wire.pending:
             # Somebody in the middle may have spoken for the client (CVE-2011-0411).
             return "421 4.7.0 Nothing is said between STARTTLS and the handshake"
-        await self.wire.send(b"220 2.0.0 Begin TLS\r\n" + self.office.faults.starttls_injection)
+        injected = self.office.faults.starttls_injection
+        if injected:
+            self.office.faults.struck("starttls_injection")
+        await self.wire.send(b"220 2.0.0 Begin TLS\r\n" + injected)
         await self.wire.start_tls(tls)
         # RFC 3207 §4.2: what was said before is forgotten.
         self.client_name, self.extended, self.user, self.envelope = "", False, None, None
@@ -139,7 +161,12 @@ class Session:
             proved = await sasl.authenticate(mechanism, initial, self._challenge, self.office.users)
         except sasl.Cancelled:
             raise Refused("501 5.5.2 Cancelled, or not base64") from None
+        if proved and self.office.faults.app_password_required:
+            self.office.faults.struck("app_password_required")
+            raise Refused("534 5.7.9 Application-specific password required")
         self.user = self.office.admit(proved)
+        if self.user:
+            self.wire.presence.user = self.user.address
         return "235 2.7.0 Signed in" if self.user else "535 5.7.8 Wrong username or password"
 
     # The mail transaction
@@ -169,7 +196,10 @@ class Session:
         recipient, _ = self._path("RCPT", "TO", argument)
         self._check_ascii(recipient, envelope.utf8)
         if refusal := self.office.faults.refused_recipients.get(recipient.lower()):
+            self.office.faults.struck("refused_recipients")
             raise Refused(refusal)
+        if self.office.faults.puts_off(recipient):
+            raise Refused("451 4.7.1 Greylisted, try again later")
         if "@" not in recipient:
             raise Refused("501 5.1.3 Not an address")
         if self.office.is_local(recipient) and recipient.lower() not in self.office.users:
@@ -186,17 +216,22 @@ class Session:
         if not envelope.recipients:
             raise Refused("503 5.5.1 No recipients")
         await self._reply("354 End with a dot on a line of its own")
+        if self.office.faults.smtp_cut_at == "message" and not self.wire.pending:
+            await self.wire.stirring()
+        self._cut_at("message")
         message = await self.wire.dotted(self.office.profile.largest_message)
         self.envelope = None
+        self._cut_at("answer")
         if message is None:
             raise Refused("552 5.3.4 The message is too large")
         if re.search(rb"\r(?!\n)|(?<!\r)\n", message):
             # Servers that let these through disagree about where a message ends (SMTP smuggling).
             raise Refused("550 5.6.11 The message has a CR or LF of its own")
-        if fault := self._fault("MESSAGE"):
+        if fault := await self._fault("MESSAGE"):
             raise Refused(fault)
         number = self._take_in(envelope, re.sub(rb"(?m)^\.", b"", message))
         if self.office.faults.lose_verdict:
+            self.office.faults.struck("lose_verdict")
             raise Hangup
         return f"250 2.0.0 Accepted as {number}"
 
@@ -220,7 +255,7 @@ class Session:
         moment = office.now()
         kind = "ESMTP" + ("S" if self.wire.secure else "") + ("A" if self.user else "")
         head = (
-            f"Received: from {self.client_name} ([{self.wire.peer}])\r\n"
+            f"Received: from {self.client_name} ([{self.wire.presence.peer}])\r\n"
             f"\tby {HOST_NAME} with {kind} id {number};\r\n\t{format_datetime(moment)}\r\n"
         )
         stamped = head.encode("utf-8") + message
@@ -229,12 +264,12 @@ class Session:
         for address in recipients:
             if address in office.users:
                 trace = f"Return-Path: <{envelope.sender}>\r\nDelivered-To: {recipients[address]}\r\n"
-                office.deliver(address, trace.encode("utf-8") + stamped, folder=INBOX, internal_date=moment)
+                office.deliver(address, trace.encode("utf-8") + stamped, internal_date=moment)
         away = tuple(shown for address, shown in recipients.items() if address not in office.users)
         if away:
             office.outside.append(Delivery(envelope.sender, away, stamped))
         if self.user and self.user.files_sent:
-            self.user.sent_folder().add(message, {"\\Seen"}, moment)
+            self.user.add(self.user.sent_folder(), message, {"\\Seen"}, moment)
         return number
 
     # Small things

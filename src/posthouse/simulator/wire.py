@@ -7,7 +7,8 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import cast
+from dataclasses import dataclass
+from typing import NoReturn, cast
 
 from posthouse.simulator.faults import Faults
 
@@ -20,6 +21,17 @@ class Hangup(Exception):
     """The conversation is over: the client has gone, or we have said goodbye."""
 
 
+@dataclass(slots=True)
+class Presence:
+    """Who is at the other end, as far as we know."""
+
+    protocol: str
+    peer: str = ""
+    user: str = ""
+    folder: str = ""
+    secure: bool = False
+
+
 class Wire(asyncio.Protocol):
     """Runs `serve(wire)` as a task as soon as a client is there, and closes the connection when it returns."""
 
@@ -29,11 +41,11 @@ class Wire(asyncio.Protocol):
         serve: Callable[["Wire"], Awaitable[None]],
         wires: "set[Wire]",
         *,
+        protocol: str,
         secure: bool,
     ) -> None:
         self._transport: asyncio.Transport
-        self.secure = secure
-        self.peer = ""
+        self.presence = Presence(protocol, secure=secure)
         self.task: asyncio.Task[None] | None = None
         self.lost = asyncio.get_running_loop().create_future()
         """Done when the connection is gone."""
@@ -99,6 +111,7 @@ class Wire(asyncio.Protocol):
                 if self._over:
                     raise Hangup
                 self._transport.write(bytes((byte,)))
+            self._faults().struck("drip")
         else:
             self._transport.write(data)
         await self._writable.wait()
@@ -107,6 +120,12 @@ class Wire(asyncio.Protocol):
         """Say this if it can still be said, without waiting."""
         if not self._is_dead() and not self._transport.is_closing():
             self._transport.write(data)
+
+    async def silence(self) -> NoReturn:
+        """Say nothing and hear nothing from now on, until the client gives up. Raises `Hangup`."""
+        self._dead = True
+        await asyncio.shield(self.lost)
+        raise Hangup
 
     async def stirring(self) -> None:
         """Wait until something came, the client left, or somebody called `stir`."""
@@ -134,7 +153,11 @@ class Wire(asyncio.Protocol):
         if transport is None:
             raise Hangup
         self._transport = transport
-        self.secure = True
+        self.presence.secure = True
+
+    @property
+    def secure(self) -> bool:
+        return self.presence.secure
 
     def close(self) -> None:
         self._transport.close()
@@ -146,7 +169,7 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.peer = str(self._transport.get_extra_info("peername", ("",))[0])
+        self.presence.peer = str(self._transport.get_extra_info("peername", ("",))[0])
         self._wires.add(self)
         self.task = asyncio.get_running_loop().create_task(self._run())
 
@@ -187,7 +210,9 @@ class Wire(asyncio.Protocol):
 
     def _is_dead(self) -> bool:
         # Once dead, always dead: bytes are lost, so this conversation can't go on in any sensible way.
-        self._dead = self._dead or self._faults().half_open
+        if not self._dead and self._faults().half_open:
+            self._dead = True
+            self._faults().struck("half_open")
         return self._dead
 
     def _take(self, size: int) -> bytes:

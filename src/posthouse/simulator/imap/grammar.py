@@ -8,6 +8,8 @@ from datetime import date, datetime, timedelta, timezone
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 LITERAL = re.compile(rb"\{(\d{1,20})(\+?)\}\r\n")
+SMALL_LITERAL = 4096
+"""What LITERAL- lets a client send unasked (RFC 7888 §5)."""
 _ATOM = re.compile(rb'[^\x00-\x20\x7f(){%*"\\\]]+')
 _ASTRING = re.compile(rb'[^\x00-\x20\x7f(){%*"\\]+')
 _LIST_MAILBOX = re.compile(rb'[^\x00-\x20\x7f(){"\\]+')
@@ -15,7 +17,7 @@ _QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
 _FLAG = re.compile(rb"\\?" + _ATOM.pattern)
 _NUMBER = re.compile(rb"\d{1,20}")
 _SET = re.compile(rb"(?:\d+|\*)(?::(?:\d+|\*))?(?:,(?:\d+|\*)(?::(?:\d+|\*))?)*")
-_FETCH_NAME = re.compile(rb"[A-Za-z0-9.]*")
+_FETCH_NAME = re.compile(rb"[A-Za-z0-9.-]*")
 _DATE = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
 _DATE_TIME = re.compile(r"( \d|\d\d)-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
 
@@ -116,6 +118,22 @@ class Arguments:
             words.append(self._match(_FLAG, "a word").decode("ascii", "replace").upper())
         return words
 
+    def labels(self) -> list[str]:
+        """Gmail's labels, a parenthesised list or one: system labels are like flags, others like folders."""
+        labels: list[str] = []
+        bare = not self.take(b"(")
+        while bare or not self.take(b")"):
+            if labels:
+                self.space()
+            if self.next_is(b"\\"):
+                labels.append(canonical_flag(self._match(_FLAG, "a label").decode("ascii", "replace")))
+            else:
+                label = self.mailbox()
+                labels.append(canonical_flag(label) if label.startswith("\\") else label)
+            if bare:
+                break
+        return labels
+
     def date(self) -> date:
         text = self.astring().decode("ascii", "replace")
         if not (match := _DATE.fullmatch(text)):
@@ -193,6 +211,11 @@ def shown_set(numbers: Iterable[int]) -> str:
         else:
             runs.append([number, number])
     return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in runs)
+
+
+def shown_label(label: str) -> bytes:
+    """One of Gmail's labels: a folder's name, or a system label, both quoted."""
+    return quoted(label) if label.startswith("\\") else shown_folder(label)
 
 
 def shown_date_time(moment: datetime) -> bytes:

@@ -1,9 +1,9 @@
-"""FETCH: what a client may ask of a message, and the answer (RFC 3501 §6.4.5, RFC 7162 for MODSEQ)."""
+"""FETCH: what a client may ask of a message, and the answer (RFC 3501 §6.4.5, RFC 7162 for MODSEQ, and Gmail's own)."""
 
 from dataclasses import dataclass
 
 from posthouse.simulator import content
-from posthouse.simulator.grammar import Arguments, BadSyntax, nstring, shown_date_time
+from posthouse.simulator.imap.grammar import Arguments, BadSyntax, nstring, shown_date_time
 from posthouse.simulator.mailbox import Message
 
 MACROS = {
@@ -14,6 +14,7 @@ MACROS = {
 WHOLE = {"RFC822": "", "RFC822.HEADER": "HEADER", "RFC822.TEXT": "TEXT"}
 """The old names of three sections."""
 PLAIN_ITEMS = {"FLAGS", "UID", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODYSTRUCTURE", "BODY", "MODSEQ"}
+GMAIL_ITEMS = {"X-GM-MSGID", "X-GM-THRID", "X-GM-LABELS"}
 SECTION_TEXTS = {"", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"}
 
 
@@ -66,11 +67,25 @@ class Literal:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What of the answer is not the message's own: its flags as the session sees them, its labels, its size."""
+
+    flags: bytes
+    labels: bytes
+    size: int
+
+
 def parse(arguments: Arguments) -> list[Item]:
     """One item, a macro or a parenthesised list. Raises `BadSyntax`."""
     if not arguments.take(b"("):
         name = arguments.fetch_name()
         return [Item(each, each.encode()) for each in MACROS[name]] if name in MACROS else [_item(name, arguments)]
+    return parse_list(arguments)
+
+
+def parse_list(arguments: Arguments) -> list[Item]:
+    """A list of items from behind its parenthesis on. Raises `BadSyntax`."""
     items = [_item(arguments.fetch_name(), arguments)]
     while not arguments.take(b")"):
         arguments.space()
@@ -78,8 +93,7 @@ def parse(arguments: Arguments) -> list[Item]:
     return items
 
 
-def value(item: Item, message: Message, flags: bytes) -> bytes | Literal:
-    """The answer. `flags` are as the session sees them, for \\Recent is not the message's own."""
+def value(item: Item, message: Message, showing: Showing) -> bytes | Literal:
     if item.section is not None:
         data = item.section.cut(message)
         if data is None:
@@ -89,13 +103,19 @@ def value(item: Item, message: Message, flags: bytes) -> bytes | Literal:
         return Literal(data)
     match item.name:
         case "FLAGS":
-            return flags
+            return showing.flags
         case "UID":
             return b"%d" % message.uid
         case "INTERNALDATE":
             return shown_date_time(message.internal_date)
         case "RFC822.SIZE":
-            return b"%d" % len(message.data)
+            return b"%d" % showing.size
+        case "X-GM-MSGID":
+            return b"%d" % message.identity
+        case "X-GM-THRID":
+            return b"%d" % message.thread
+        case "X-GM-LABELS":
+            return showing.labels
         case "MODSEQ":
             return b"(%d)" % message.modseq
         case "ENVELOPE":
@@ -119,7 +139,7 @@ def _item(name: str, arguments: Arguments) -> Item:
             arguments.expect(b">")
             label += b"<%d>" % start
         return Item("BODY[]", label, section, partial, marks_seen=name == "BODY")
-    if name not in PLAIN_ITEMS:
+    if name not in PLAIN_ITEMS | GMAIL_ITEMS:
         raise BadSyntax(f"Unknown item {name}")
     return Item(name, name.encode())
 

@@ -1,14 +1,17 @@
 """SEARCH: the keys of RFC 3501 §6.4.4 as tests on a message (with ESEARCH and CONDSTORE, RFC 4731 and 7162)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from posthouse.simulator import content
-from posthouse.simulator.grammar import Arguments, BadSyntax, resolve
+from posthouse.simulator.imap.grammar import Arguments, BadSyntax, resolve
 from posthouse.simulator.mailbox import Message, Refused
 
 Test = Callable[[Message, int], bool]
 """Of a message and its sequence number."""
+
+OwnKeys = Mapping[str, Callable[[Arguments], Callable[[Message], bool]]]
+"""A provider's own keys: each reads its argument, and answers with a test."""
 
 RETURN_OPTIONS = {"MIN", "MAX", "ALL", "COUNT"}
 
@@ -22,7 +25,15 @@ class Search:
     uses_modseq: bool
 
 
-def parse(arguments: Arguments, *, largest: int, largest_uid: int, recent: set[int]) -> Search:
+def parse(
+    arguments: Arguments,
+    *,
+    largest: int,
+    largest_uid: int,
+    recent: set[int],
+    charsets: Sequence[str],
+    own_keys: OwnKeys,
+) -> Search:
     """Read the rest of a SEARCH command. Raises `BadSyntax`, and `Refused` for an unknown charset."""
     returns: frozenset[str] | None = None
     if arguments.take(b"RETURN "):
@@ -30,13 +41,14 @@ def parse(arguments: Arguments, *, largest: int, largest_uid: int, recent: set[i
         if returns - RETURN_OPTIONS:
             raise BadSyntax("Unknown search return option")
         arguments.space()
-    charset = "us-ascii"
+    charset = "US-ASCII"
+    bad_charset = f"BADCHARSET ({' '.join(charsets)})"
     if arguments.take(b"CHARSET "):
-        charset = arguments.astring().decode("ascii", "replace").lower()
-        if charset not in ("us-ascii", "utf-8"):
-            raise Refused("Unknown charset", "BADCHARSET (US-ASCII UTF-8)")
+        charset = arguments.astring().decode("ascii", "replace").upper()
+        if charset not in charsets:
+            raise Refused("Unknown charset", bad_charset)
         arguments.space()
-    keys = _Keys(arguments, charset, largest, largest_uid, recent)
+    keys = _Keys(arguments, charset, largest, largest_uid, recent, own_keys, bad_charset)
     test = keys.all_of(b"")
     return Search(test, returns, keys.uses_modseq)
 
@@ -48,8 +60,17 @@ HEADER_KEYS = {"BCC", "CC", "FROM", "SUBJECT", "TO"}
 
 
 class _Keys:
-    def __init__(self, arguments: Arguments, charset: str, largest: int, largest_uid: int, recent: set[int]) -> None:
-        self.arguments, self.charset = arguments, charset
+    def __init__(
+        self,
+        arguments: Arguments,
+        charset: str,
+        largest: int,
+        largest_uid: int,
+        recent: set[int],
+        own_keys: OwnKeys,
+        bad_charset: str,
+    ) -> None:
+        self.arguments, self.charset, self.bad_charset, self.own_keys = arguments, charset, bad_charset, own_keys
         self.largest, self.largest_uid, self.recent = largest, largest_uid, recent
         self.uses_modseq = False
         self.depth = 0
@@ -135,13 +156,16 @@ class _Keys:
                 return self.anywhere()
             case "MODSEQ":
                 return self.modseq()
+            case _ if name in self.own_keys:
+                meets = self.own_keys[name](self.arguments)
+                return lambda message, _: meets(message)
         raise BadSyntax(f"Unknown search key {name}")
 
     def text(self) -> str:
         try:
             return self.arguments.astring().decode(self.charset).lower()
         except UnicodeDecodeError as error:
-            raise Refused("The text is not in its charset", "BADCHARSET (US-ASCII UTF-8)") from error
+            raise Refused("The text is not in its charset", self.bad_charset) from error
 
     def header(self, field: str) -> Test:
         text = self.text()

@@ -6,11 +6,20 @@ the folder goes on changing under it. `news` is the difference, and tells it onc
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from posthouse.simulator.grammar import BadSyntax, SetRange, resolve
+from posthouse.simulator.imap.grammar import BadSyntax, SetRange, resolve, shown_set
 from posthouse.simulator.mailbox import Folder, Message
 
 SYSTEM_FLAGS = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
+
+
+@dataclass(slots=True)
+class News:
+    """Untagged responses, and the messages that the client learns of by them, with their numbers."""
+
+    lines: list[bytes] = field(default_factory=list)
+    arrived: list[tuple[int, Message]] = field(default_factory=list)
 
 
 class View:
@@ -22,7 +31,7 @@ class View:
         self.recent: set[int] = set()
         """UIDs of the messages here that are \\Recent in this session."""
         self.last_uid = self.messages[-1].uid if self.messages else 0
-        self._uid_validity = folder.uid_validity
+        self._rebuilt = folder.rebuilt
         self._told = folder.highest_modseq
         self._told_of: dict[Message, int] = {}
         self._removals_told = folder.removals
@@ -31,12 +40,19 @@ class View:
     @property
     def void(self) -> bool:
         """Whether the folder has been rebuilt or deleted, so that nothing here means anything any more."""
-        return self.folder.uid_validity != self._uid_validity
+        return self.folder.rebuilt != self._rebuilt
 
-    def numbered(self, ranges: Sequence[SetRange], *, by_uid: bool) -> list[tuple[int, Message]]:
+    @property
+    def stale(self) -> bool:
+        """Whether there is anything that the client has not been told."""
+        return self.folder.highest_modseq != self._told or self.folder.removals != self._removals_told
+
+    def numbered(
+        self, ranges: Sequence[SetRange], *, by_uid: bool, forgiving: bool = False
+    ) -> list[tuple[int, Message]]:
         """The messages meant, in order, with their numbers.
 
-        A UID that is not there is no error; a number that is not there raises `BadSyntax`.
+        A UID that is not there is no error; a number that is not there raises `BadSyntax`, unless we are `forgiving`.
         """
         indexes: set[int] = set()
         if by_uid:
@@ -45,36 +61,49 @@ class View:
                 indexes.update(range(bisect_left(uids, span.start), bisect_left(uids, span.stop)))
         else:
             for span in resolve(ranges, len(self.messages)):
-                if span.start < 1 or span.stop - 1 > len(self.messages):
+                if not forgiving and (span.start < 1 or span.stop - 1 > len(self.messages)):
                     raise BadSyntax("There are not so many messages")
-                indexes.update(range(span.start - 1, span.stop - 1))
+                indexes.update(range(max(0, span.start - 1), min(span.stop - 1, len(self.messages))))
         return [(index + 1, self.messages[index]) for index in sorted(indexes)]
 
-    def news(self, *, expunges: bool, with_modseq: bool, exists_off_by: int) -> list[bytes]:
-        """Untagged responses for all that the client has not been told; expunges only where they are allowed."""
+    def news(self, *, expunges: bool, with_modseq: bool, vanishing: bool, exists_off_by: int) -> News:
+        """All that the client has not been told; expunges only where they are allowed.
+
+        `vanishing` clients are told of expunges by UID (RFC 7162 §3.2.10).
+        """
+        news = News()
+        if not self.stale:
+            return news
         folder = self.folder
-        if folder.highest_modseq == self._told and folder.removals == self._removals_told:
-            return []
-        lines: list[bytes] = []
         if expunges and folder.removals != self._removals_told:
+            gone: list[int] = []
             # From the end, so that each number still means what it did.
             for number in range(len(self.messages), 0, -1):
                 if not folder.holds(self.messages[number - 1]):
-                    self.recent.discard(self.messages.pop(number - 1).uid)
-                    lines.append(b"* %d EXPUNGE" % number)
+                    gone.append(self.messages.pop(number - 1).uid)
+                    if not vanishing:
+                        news.lines.append(b"* %d EXPUNGE" % number)
+            self.recent.difference_update(gone)
+            if gone and vanishing:
+                news.lines.append(b"* VANISHED " + shown_set(reversed(gone)).encode())
             self._removals_told = folder.removals
         for number, message in enumerate(self.messages, 1):
             if message.modseq > max(self._told, self._told_of.get(message, 0)):
-                lines.append(self.flag_news(number, message, with_modseq=with_modseq))
+                news.lines.append(self.flag_news(number, message, with_modseq=with_modseq))
         new = folder.messages[bisect_right(folder.messages, self.last_uid, key=lambda each: each.uid) :]
         if new:
+            news.arrived = list(enumerate(new, len(self.messages) + 1))
             self.messages += new
             self.last_uid = new[-1].uid
             self._claim_recent()
-            lines += self.counts(exists_off_by)
+            news.lines += self.counts(exists_off_by)
         self._told = folder.highest_modseq
         self._told_of.clear()
-        return lines
+        return news
+
+    def vanished_since(self, modseq: int) -> list[int]:
+        """UIDs, ascending, of what has been removed since then."""
+        return sorted(uid for when, uid in self.folder.vanished if when > modseq)
 
     def counts(self, exists_off_by: int) -> Iterator[bytes]:
         yield b"* %d EXISTS" % max(0, len(self.messages) + exists_off_by)
