@@ -14,9 +14,9 @@ from datetime import timedelta
 
 import structlog
 
-from posthouse.model.errors import NotFound, PosthouseError, RemoteError
+from posthouse.model.errors import FolderMissing, NotFound, PosthouseError, RemoteError
 from posthouse.model.standing import Mode, MomentKind
-from posthouse.model.sync import Snapshot
+from posthouse.model.sync import Glance, Snapshot
 from posthouse.model.values import Backoff, Clock, ConnectorId
 from posthouse.services.desk import Desk, Session
 from posthouse.services.sync import Asked, Sync
@@ -58,10 +58,19 @@ class Watcher:
         self._gate = gate
         self._now = now
         self._deaf = False
+        self._ended = False
+        self._wake: asyncio.Event | None = None
+
+    def end(self) -> None:
+        """Have `run` return soon, with a goodbye to the server: what is being done is done first."""
+        self._ended = True
+        if self._wake is not None:
+            self._wake.set()
 
     async def run(self) -> None:
         with self._watching.changes(self._id) as changes:
-            while True:
+            self._wake = changes.news
+            while not self._ended:
                 try:
                     brief = await self._watching.brief(self._id)
                     if brief is None:
@@ -73,7 +82,7 @@ class Watcher:
                 except Exception:
                     log.exception("looking after a connector failed by a fault of ours", connector=str(self._id))
                     pause = BACKOFF.most
-                if pause and await changes.next(pause.total_seconds()):
+                if pause and not self._ended and await changes.next(pause.total_seconds()):
                     self._deaf = False  # other settings, another server perhaps
 
     async def _round(self, brief: Brief, wake: asyncio.Event) -> timedelta:
@@ -99,13 +108,14 @@ class Watcher:
                     await self._sync.note_failure(brief.connector, error, session.transcript.lines)
                     raise
                 return timedelta()
-        except _SessionFailed:
-            pass  # the sync that failed has written it down
+        except _SessionFailed as failed:  # the sync that failed has written it down
+            hint = failed.retry_after
         except NotFound:
             return _SHORT  # disabled or deleted this very moment
         except RemoteError as error:
-            if error.retry_after is not None:
-                return await self._pause(min(error.retry_after, _LONGEST_HINT), MomentKind.THROTTLED)
+            hint = error.retry_after
+        if hint is not None:
+            return await self._pause(min(hint, _LONGEST_HINT), MomentKind.THROTTLED)
         return await self._pause(None)
 
     async def _pause(self, hint: timedelta | None, kind: MomentKind | None = None) -> timedelta:
@@ -125,6 +135,9 @@ class Watcher:
         mode = Mode.PUSH if push else Mode.POLL
         how = "the server pushes new mail" if push else f"asking every {brief.interval.total_seconds():.0f} s"
         await self._watching.note(self._id, MomentKind.CONNECTED, f"signed in at {brief.host}; {how}", mode=mode)
+        told = push and bool(brief.folders) and await session.mailbox.notify(brief.folders)
+        others: dict[str, Glance] = {}
+        await self._look_around(brief, session, others)
         seen = await self._sync_once(brief, session)
         while True:
             interval = max(GLANCE, brief.interval) if push else brief.interval
@@ -149,7 +162,9 @@ class Watcher:
                         push, news = False, True
                     else:
                         self._watching.fresh(self._id, asked)
-            if news or not push or await self._has_changed(session, seen):
+                        news = not told and await self._look_around(brief, session, others)
+            moved = await self._look_around(brief, session, others) if news or not push else False
+            if news or moved or not push or await self._has_changed(session, seen):
                 seen = await self._sync_once(brief, session)
 
     async def _rest(self, session: Session, wake: asyncio.Event, rest: float, push: bool) -> bool:
@@ -162,6 +177,24 @@ class Watcher:
             return False
         await self._watching.pushed(self._id)
         return True
+
+    async def _look_around(self, brief: Brief, session: Session, others: dict[str, Glance]) -> bool:
+        """Sync those of the other folders that look different now. True: there were some, and the connector's own
+        folder is not selected any more."""
+        moved = False
+        for folder in brief.folders:
+            try:
+                glance = await session.mailbox.glance(folder)
+            except FolderMissing as error:
+                if others.get(folder) != _MISSING:
+                    await self._watching.note(self._id, MomentKind.FAILED, error.message)
+                others[folder] = _MISSING
+                continue
+            if others.get(folder) != glance:
+                await self._sync_once(brief, session, folder)
+                others[folder] = glance
+                moved = True
+        return moved
 
     async def _has_changed(self, session: Session, seen: Snapshot | None) -> bool:
         """Open the folder anew, and compare. Where nothing has come, that proves it."""
@@ -180,11 +213,14 @@ class Watcher:
         )
         await self._watching.note(self._id, MomentKind.DOWNGRADED, text, mode=Mode.POLL)
 
-    async def _sync_once(self, brief: Brief, session: Session) -> Snapshot | None:
-        outcome = await self._sync.run_in(session, brief.connector, Asked(by_itself=True))
+    async def _sync_once(self, brief: Brief, session: Session, folder: str | None = None) -> Snapshot | None:
+        outcome = await self._sync.run_in(session, brief.connector, Asked(by_itself=True, folder=folder))
         if outcome.failure is not None:
             raise _SessionFailed
         return outcome.seen
+
+
+_MISSING = Glance(None, None, None)
 
 
 class _SessionFailed(Exception):

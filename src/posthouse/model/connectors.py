@@ -70,10 +70,11 @@ class SmtpSettings(ServerSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncSettings:
-    """When a connector is synced by itself."""
+    """When a connector is synced by itself, and in which folders beside its own."""
 
     enabled: bool
     interval: timedelta | None = None
+    watch_folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

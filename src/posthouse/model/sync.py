@@ -45,6 +45,15 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Glance:
+    """By what it is seen from outside whether something has come to a folder; None is what the server didn't say."""
+
+    uid_validity: int | None
+    next_uid: int | None
+    exists: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Nothing:
     """Nothing has come since the last look."""
 
@@ -179,6 +188,14 @@ class Mailbox(Protocol):
     @property
     def can_push(self) -> bool:
         """Whether the server says that it tells of new mail by itself (IDLE)."""
+        ...
+
+    async def glance(self, folder: str) -> Glance:
+        """The numbers of a folder that need not be selected. Raises FolderMissing."""
+        ...
+
+    async def notify(self, folders: Sequence[str]) -> bool:
+        """Have `idle` end for news in these folders too. False: the server can't, they must be asked after."""
         ...
 
     async def idle(self, wake: Wake, rest: float) -> bool:

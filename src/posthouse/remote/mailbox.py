@@ -18,7 +18,7 @@ from typing import BinaryIO, TypeVar, cast
 from posthouse.model.connectors import ImapSettings, Security
 from posthouse.model.errors import FolderMissing, Garbled, Invalid, PosthouseError, RemoteError, Stage
 from posthouse.model.events import Transcript
-from posthouse.model.sync import Buffer, Cursor, Folder, Identity, RawMessage, Snapshot, Wake
+from posthouse.model.sync import Buffer, Cursor, Folder, Glance, Identity, RawMessage, Snapshot, Wake
 from posthouse.protocols.exchange import CommandRefused, Exchange, ProtocolError
 from posthouse.protocols.imap.fetching import Fetched
 from posthouse.protocols.imap.framing import Limits, Spilled
@@ -272,6 +272,22 @@ class ImapMailbox:
     def can_push(self) -> bool:
         """Whether the server says that it tells of new mail by itself (IDLE, RFC 2177)."""
         return "IDLE" in self._session.capabilities
+
+    async def glance(self, folder: str) -> Glance:
+        """The numbers of a folder that need not be selected (STATUS). Raises FolderMissing."""
+        with self._words.at(Stage.FOLDER):
+            told = await self._run(self._session.status(folder, ("MESSAGES", "UIDNEXT", "UIDVALIDITY")))
+        return Glance(told.get("UIDVALIDITY"), told.get("UIDNEXT"), told.get("MESSAGES"))
+
+    async def notify(self, folders: Sequence[str]) -> bool:
+        """Have `idle` end for news in these folders too. False: the server can't, they must be asked after."""
+        if "NOTIFY" not in self._session.capabilities:
+            return False
+        try:
+            await self._run(self._session.notify(folders))
+        except CommandRefused:
+            return False
+        return True
 
     async def idle(self, wake: Wake, rest: float) -> bool:
         """Wait in the selected folder until the server tells of a change (True), `wake` is set or `rest` seconds are

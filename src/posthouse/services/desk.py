@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from posthouse.model.connectors import ImapSettings
 from posthouse.model.events import Transcript
-from posthouse.model.sync import Mailbox
+from posthouse.model.sync import Mailbox, Snapshot
 
 
 @dataclass(slots=True)
@@ -21,6 +22,10 @@ class Session:
     opening: tuple[str, ...]
     broken: bool = False
     """A sync has failed in it: it is good for nothing but closing."""
+    retry_after: timedelta | None = None
+    """… and the server wishes for such a pause."""
+    seen: Snapshot | None = None
+    """How the folder of the settings looked when all that is in it was filed, and it is still the one that is open."""
 
 
 class Desk:
@@ -52,13 +57,16 @@ class Desk:
         """Somebody waits to be served."""
         return bool(self._queue)
 
-    async def serve(self, session: Session) -> None:
-        """Lend the session to each who wants it, in turn, while it is whole."""
+    async def serve(self, session: Session) -> bool:
+        """Lend the session to each who wants it, in turn, while it is whole. Whether anybody did."""
+        served = False
         while self._queue and not session.broken:
             lent, returned = self._queue.popleft()
             if not lent.done():  # else its borrower has gone
+                served = True
                 lent.set_result(session)
                 await returned.wait()
+        return served
 
     def close(self) -> None:
         """There is no session any more: who waits for it must open one of his own."""

@@ -139,11 +139,14 @@ class Sync:
         start = session.transcript.count
 
         async def work(run: Run) -> None:
+            session.seen = None
             try:
                 await self._fetch(run, asked, session.settings, session.mailbox)
-            except BaseException:
+            except BaseException as error:
                 session.broken = True
+                session.retry_after = error.retry_after if isinstance(error, RemoteError) else None
                 raise
+            session.seen = run.seen if run.proves_freshness else None
 
         def lines() -> Sequence[str]:
             return (*session.opening, *session.transcript.since(start))
@@ -309,8 +312,10 @@ class Sync:
     async def _renew(self, connector: ConnectorId, holder: UUID) -> None:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 3)
-            if not await self._lease(connector, holder):
-                return  # lost: the next transaction of the run finds out
+            with contextlib.suppress(Unavailable):  # there is time for another try
+                async with self._database.transaction() as tx:
+                    if not await tx.claims.prolong(connector, holder, LEASE, self._now()):
+                        return  # lost: the next transaction of the run finds out
 
     async def _give_back(self, connector: ConnectorId, holder: UUID) -> None:
         """Let others run at once; the lease would end by itself."""

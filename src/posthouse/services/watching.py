@@ -29,11 +29,12 @@ SILENCE = timedelta(seconds=8)
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What there is to know before one looks after a connector."""
+    """What there is to know before one looks after a connector; `folders` are watched beside the settings' own."""
 
     connector: Connector
     settings: ImapSettings
     interval: timedelta
+    folders: tuple[str, ...]
     standing: Standing
 
     @property
@@ -42,11 +43,12 @@ class Brief:
 
     def same_work(self, other: "Brief | None") -> bool:
         """Whether what is to be done is the same, however the connector stands meanwhile."""
-        return other is not None and (self.connector, self.settings, self.interval) == (
-            other.connector,
-            other.settings,
-            other.interval,
-        )
+        return other is not None and (
+            self.connector,
+            self.settings,
+            self.interval,
+            self.folders,
+        ) == (other.connector, other.settings, other.interval, other.folders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Watching:
         self._database = database
         self._now = now
         self._fresh: dict[ConnectorId, datetime] = {}
+        self._heard_of: datetime | None = None
 
     # Workers
 
@@ -77,14 +80,20 @@ class Watching:
     async def beat(self, worker: UUID) -> bool:
         """Say that this worker lives, and bury those that don't. False: we were thought dead, and own nothing."""
         async with self._database.transaction() as tx:
-            alive = await tx.claims.beat(worker, self._now())
-            await tx.claims.bury(SILENCE, self._now())
-        return alive
+            if not await tx.claims.beat(worker, self._now()):
+                return False
+            # Who could not be heard for so long, because the database was away, can't tell who else lives.
+            present = self._heard_of is not None and self._now() - self._heard_of <= SILENCE
+            if present and await tx.claims.bury(SILENCE, self._now()):
+                tx.signal("connectors")
+        self._heard_of = self._now()
+        return True
 
     async def retire(self, worker: UUID) -> None:
         """This worker ends; its connectors are free at once."""
         async with self._database.transaction() as tx:
             await tx.claims.retire(worker)
+            tx.signal("connectors")
 
     async def share_out(self, worker: UUID, room: int) -> set[ConnectorId]:
         """What this worker is to look after from now on: what it has, what it adopts of what belongs to nobody (at
@@ -95,6 +104,7 @@ class Watching:
             if len(mine) > share:
                 surplus = sorted(mine)[share:][:room]
                 await tx.claims.give_up(worker, surplus)
+                tx.signal("connectors")
                 return mine.difference(surplus)
             room = min(room, share - len(mine))
             return mine.union(await tx.claims.adopt(worker, room) if room else ())
@@ -111,7 +121,8 @@ class Watching:
         if schedule is None or not schedule.settings.enabled or connection is None or not connection.settings.enabled:
             return None
         interval = schedule.settings.interval or DEFAULT_INTERVAL
-        return Brief(connector, connection.settings, interval, standing)
+        folders = tuple(f for f in schedule.settings.watch_folders if f != connection.settings.folder)
+        return Brief(connector, connection.settings, interval, folders, standing)
 
     @contextlib.contextmanager
     def changes(self, connector_id: ConnectorId | None = None) -> Iterator[Listener]:

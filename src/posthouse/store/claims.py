@@ -99,7 +99,7 @@ class Claims:
     # Leases
 
     async def lease(self, connector: ConnectorId, holder: UUID, length: timedelta, now: datetime) -> bool:
-        """Take the lease for a sync, or prolong our own. False when somebody else has it."""
+        """Take the lease for a sync. False when somebody else has it."""
         moment = await self._now(now)
         taken = await self._connection.execute(
             sa.update(standings)
@@ -107,13 +107,22 @@ class Claims:
                 standings.c.connector_id == connector,
                 sa.or_(
                     standings.c.lease_holder.is_(None),
-                    standings.c.lease_holder == holder,
                     standings.c.leased_until < moment,
                 ),
             )
             .values(lease_holder=holder, leased_until=moment + length)
         )
         return bool(taken.rowcount)
+
+    async def prolong(self, connector: ConnectorId, holder: UUID, length: timedelta, now: datetime) -> bool:
+        """Prolong a lease that is still our own. False when it has been somebody else's since: it is never taken
+        anew, because what its run knows is old by now."""
+        prolonged = await self._connection.execute(
+            sa.update(standings)
+            .where(standings.c.connector_id == connector, standings.c.lease_holder == holder)
+            .values(leased_until=await self._now(now) + length)
+        )
+        return bool(prolonged.rowcount)
 
     async def give_back(self, connector: ConnectorId, holder: UUID) -> None:
         await self._connection.execute(

@@ -173,7 +173,9 @@ class Connectors:
             account_id=connector.account_id,
             connector_id=connector.id,
             settings=SyncSettings(
-                enabled=row["enabled"], interval=None if seconds is None else timedelta(seconds=seconds)
+                enabled=row["enabled"],
+                interval=None if seconds is None else timedelta(seconds=seconds),
+                watch_folders=tuple(row["watch_folders"]),
             ),
         )
 
@@ -187,6 +189,7 @@ class Connectors:
                 connector_id=schedule.connector_id,
                 enabled=schedule.settings.enabled,
                 interval_seconds=None if interval is None else round(interval.total_seconds()),
+                watch_folders=list(schedule.settings.watch_folders),
             )
         )
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from posthouse.model.errors import Conflict, Unavailable
@@ -171,10 +172,14 @@ class Database:
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
         try:
             connection = await self.engine.connect()
-        except (OSError, DBAPIError, TimeoutError) as error:
+        except (OSError, DBAPIError, TimeoutError, PoolExhausted) as error:
             raise Unavailable("the database does not answer; try again in a moment") from error
         try:
             yield connection
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise Unavailable("the connection to the database broke; try again in a moment") from error
+            raise
         finally:
             await connection.close()
 

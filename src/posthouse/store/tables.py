@@ -151,6 +151,7 @@ schedules = sa.Table(
     ),
     sa.Column("enabled", sa.Boolean, nullable=False),
     sa.Column("interval_seconds", sa.Integer),
+    sa.Column("watch_folders", Json, nullable=False, server_default="[]"),
 )
 
 folders = sa.Table(

@@ -767,3 +767,19 @@ def test_whatever_the_server_says_nothing_but_a_protocol_error_gets_out(reads, v
             answer = next(reads, b"") if isinstance(want, Receive | ReceiveOrWake) else None
     except (StopIteration, ProtocolError):
         pass
+
+
+def test_notify_asks_for_news_of_other_folders_too():
+    play(
+        selected().notify(["Junk", "Größe"]),
+        """
+        C: A2 NOTIFY SET (SELECTED (MessageNew MessageExpunge)) (MAILBOXES (Junk "Gr&APYA3w-e") (MessageNew MessageExpunge))
+        S: * STATUS Junk (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 1)
+        S: A2 OK Set
+        """,
+    )
+
+
+def test_what_notify_tells_of_another_folder_ends_idle():
+    news = "* STATUS Junk (MESSAGES 2 UIDNEXT 3)"
+    assert play(selected().idle(), f"C: A2 IDLE\nS: + idling\n(then)\nS: {news}\nC: DONE\nS: A2 OK") is True

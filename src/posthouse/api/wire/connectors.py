@@ -79,17 +79,23 @@ class OptionalConnectorDto(OptionalResult[ConnectorDto]):
     pass
 
 
+MOST_FOLDERS = 20
+"""How many folders one connector may watch: each costs its server a question now and then."""
+
+
 class SyncScheduleType(StrEnum):
     INTERVAL = "INTERVAL"
 
 
 class CreateConnectorSyncSettingsOptions(WireModel):
-    """`syncInterval` is in minutes. `syncIntervalSeconds`, a key of ours, is finer and wins."""
+    """`syncInterval` is in minutes. Keys of ours: `syncIntervalSeconds` is finer and wins; `watchFolders` are watched
+    beside the connection's own folder."""
 
     sync_enabled: bool | None = None
     sync_schedule_type: SyncScheduleType | None = None
     sync_interval: int | None = Field(default=None, ge=1, le=INT32)
     sync_interval_seconds: int | None = Field(default=None, ge=1, le=INT32)
+    watch_folders: list[Line] | None = Field(default=None, max_length=MOST_FOLDERS)
 
     def to_domain(self) -> SyncSettings:
         interval = None
@@ -97,7 +103,8 @@ class CreateConnectorSyncSettingsOptions(WireModel):
             interval = timedelta(seconds=self.sync_interval_seconds)
         elif self.sync_interval is not None:
             interval = timedelta(minutes=self.sync_interval)
-        return SyncSettings(enabled=self.sync_enabled is not False, interval=interval)
+        folders = tuple(dict.fromkeys(self.watch_folders or ()))
+        return SyncSettings(enabled=self.sync_enabled is not False, interval=interval, watch_folders=folders)
 
 
 class CreateConnectorWithOptions(WireModel):
@@ -128,6 +135,7 @@ class ConnectorSyncSettingsDto(WireModel):
     sync_schedule_type: SyncScheduleType | None
     sync_interval: int | None
     sync_interval_seconds: int | None
+    watch_folders: list[str]
 
     @classmethod
     def of(cls, schedule: SyncSchedule) -> Self:
@@ -140,6 +148,7 @@ class ConnectorSyncSettingsDto(WireModel):
             sync_schedule_type=SyncScheduleType.INTERVAL if interval else None,
             sync_interval=-(-interval // timedelta(minutes=1)) if interval else None,
             sync_interval_seconds=interval // timedelta(seconds=1) if interval else None,
+            watch_folders=list(schedule.settings.watch_folders),
         )
 
 

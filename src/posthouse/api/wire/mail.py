@@ -111,6 +111,25 @@ class InboxEmailsQuery(QueryModel):
         )
 
 
+class OfInboxQuery(QueryModel):
+    """Of one inbox, or of all."""
+
+    inbox_id: UUID | None = None
+
+    def to_domain(self) -> InboxId | None:
+        return InboxId(self.inbox_id) if self.inbox_id else None
+
+
+class LatestQuery(QueryModel):
+    """The newest of some inboxes, or of all."""
+
+    inbox_ids: list[UUID] = Field(default_factory=list)
+
+
+class HtmlQuery(QueryModel):
+    replace_cid_images: bool = False
+
+
 # --- emails ------------------------------------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ from posthouse.protocols.imap.responses import (
     Enabled,
     Exists,
     Expunged,
+    FolderStatus,
     Response,
     Status,
     Vanished,
@@ -176,6 +177,8 @@ class Conversation:
             case Vanished(earlier=False, uids=uids):
                 self._news = True
                 self._exists = max(0, self._exists - len(uids))
+            case FolderStatus():
+                self._news |= self._verb != "STATUS"  # unasked: NOTIFY tells of a folder that is not selected
             case Fetched():
                 # Unasked, somebody changed a flag; asked for, it is no news.
                 self._news |= self._verb not in ("UID FETCH", "FETCH", "EXAMINE", "SELECT")

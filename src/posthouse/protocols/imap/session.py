@@ -296,6 +296,15 @@ class Session(Opening):
             yield from self._finish(tag)
         return self._take_news()
 
+    def notify(self, folders: Sequence[str | bytes]) -> Exchange[None]:
+        """Have the server tell of new mail in these folders too, beside the selected one (NOTIFY, RFC 5465 §5).
+
+        From now on `idle` ends for news in any of them. `CommandRefused` where the server won't.
+        """
+        events: Argument = (b"MessageNew", b"MessageExpunge")
+        others = (b"MAILBOXES", tuple(self._mailbox(folder) for folder in folders), events)
+        yield from self._ask("NOTIFY", b"SET", (b"SELECTED", events), others)
+
     def noop(self) -> Exchange[bool]:
         """Give the server occasion to speak. True: there was news since the folder was last looked at."""
         yield from self._ask("NOOP")

@@ -63,6 +63,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["connector_id"], ["connectors.id"], name="fk_usage_connector_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("connector_id", "day", name="pk_usage"),
     )
+    watched = sa.Column("watch_folders", sa.JSON(), nullable=False, server_default="[]")
+    op.add_column("schedules", watched)
     # Every connector stands somehow; those that are there already begin unwatched.
     op.execute(
         "INSERT INTO standings (connector_id, mode, lasting, failures, refusals) "
