@@ -8,16 +8,16 @@ RUN := $(VENV)/.ready-run
 DEV := $(VENV)/.ready-dev
 # Worker processes of the tests; each starts servers of its own.
 WORKERS ?= 2
-# More options for pytest: make test ARGS="-k idle -x"
+# More options for pytest and for benchmarks: make test ARGS="-k idle -x", make bench-sync ARGS="--rounds 5"
 ARGS ?=
 
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format servers clean
+.PHONY: help demo test check format servers bench bench-sync clean
 
 help: ## This list
-	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUN) ## Everything on this machine, with a mail provider to play with
 	@$(BIN)/posthouse demo
@@ -29,12 +29,19 @@ check: $(DEV) ## Style, formatting, types and import contracts: what CI runs bes
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	MYPYPATH=src:tests $(BIN)/mypy --strict --explicit-package-bases scripts tests/conftest.py tests/peers
+	MYPYPATH=src:tests $(BIN)/mypy --strict --explicit-package-bases scripts bench tests/conftest.py tests/peers
 	$(BIN)/lint-imports
 
 format: $(DEV) ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+bench: bench-sync ## All benchmarks (docs/benchmarks.md says what they measure)
+	PYTHONPATH=tests $(BIN)/python -m bench.first_sync --database postgresql $(ARGS)
+
+bench-sync: $(DEV) ## The first sync of 10,000 messages, beside mbsync (ARGS="--rounds 5")
+	@$(PYTHON) scripts/prepare.py bench
+	PYTHONPATH=tests $(BIN)/python -m bench.first_sync $(ARGS)
 
 servers: ## Install the servers that the tests start, where they are missing
 	@$(PYTHON) scripts/prepare.py servers

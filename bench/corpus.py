@@ -1,7 +1,7 @@
 """A mailbox as people have it, made up: the same bytes for the same seed, on every machine.
 
 Message `n` of a seed depends on nothing else, so a small mailbox is the beginning of a large one. Sizes are lognormal
-(median about 8 KB, a long tail to 8 MB), which makes 10,000 messages about 350 MB; the texts come in two dozen
+(median about 8 KB, a long tail to 8 MB), which makes 10,000 messages about 350 MB; the texts come in sixteen
 charsets, whole and split over encoded words; one message in fifty is broken in one of the ways of `BROKEN`.
 
     python -m bench.corpus maildir DIR --count 10000 --big 50M     a maildir
@@ -29,7 +29,14 @@ SMALLEST, LARGEST = 600, 8 << 20
 BROKEN_SHARE = 0.02
 
 FIRST = datetime(2017, 3, 1, tzinfo=UTC)
-HOSTS = ("mail.example", "shop.example.com", "lists.example.org", "corp.example.net", "xn--bcher-kva.example", "uni.example.edu")
+HOSTS = (
+    "mail.example",
+    "shop.example.com",
+    "lists.example.org",
+    "corp.example.net",
+    "xn--bcher-kva.example",
+    "uni.example.edu",
+)
 FILES = (
     ("application/pdf", "pdf"),
     ("image/jpeg", "jpg"),
@@ -46,7 +53,12 @@ _LINE = 57  # octets that make a line of 76 in base64
 def message(seed: int, number: int) -> bytes:
     """The message of this number: RFC 5322 with CRLF line ends, unless it is one of the broken ones."""
     kind = broken_kind(seed, number)
-    return _Writer(seed, number).whole() if kind is None else BROKEN[kind](_Writer(seed, number))
+    return _Writer(seed, number).whole() if kind is None else broken(kind, seed, number)
+
+
+def broken(kind: str, seed: int, number: int) -> bytes:
+    """A message of this number that is broken in one of the ways of `BROKEN`."""
+    return BROKEN[kind](_Writer(seed, number))
 
 
 def broken_kind(seed: int, number: int) -> str | None:
@@ -140,7 +152,9 @@ class _Writer:
             forwarded = b"Content-Type: message/rfc822\r\nContent-Disposition: attachment\r\n\r\n"
             forwarded += inner.header() + inner.text("plain", size // 2)
             return self.multipart("mixed", [self.text("plain", size // 3), forwarded])
-        status = b"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\nAction: failed\r\n"
+        status = (
+            b"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\nAction: failed\r\n"
+        )
         status += b"Final-Recipient: rfc822; somebody@example.org\r\nStatus: 5.1.1\r\n"
         return self.multipart("report; report-type=delivery-status", [self.text("plain", size), status])
 
@@ -171,7 +185,9 @@ class _Writer:
             before = [self.message_id(max(0, self.number - back)) for back in range(dice.randint(1, 12), 0, -1)]
             lines += [f"In-Reply-To: {before[-1]}", "References: " + "\r\n ".join(before)]
         if dice.random() < 0.3:
-            lines.append(f"List-Unsubscribe: <https://{self.host}/out/{dice.getrandbits(64):x}>,\r\n <mailto:out@{self.host}>")
+            lines.append(
+                f"List-Unsubscribe: <https://{self.host}/out/{dice.getrandbits(64):x}>,\r\n <mailto:out@{self.host}>"
+            )
             lines.append(f"List-Id: <news{dice.randint(1, 30)}.{self.host}>")
         for extra in range(dice.randint(0, 5)):
             lines.append(f"X-Thing-{extra}: {base64.b64encode(dice.randbytes(dice.randint(10, 80))).decode()}")
@@ -179,7 +195,11 @@ class _Writer:
             lines.append(f"Date: {date}")
         lines.append(f"Message-ID: {self.message_id(self.number)}")
         lines.append("MIME-Version: 1.0")
-        said = self.encoded(self.joined(self.known.some(dice, dice.randint(2, 9)))).encode() if subject is None else subject
+        said = (
+            self.encoded(self.joined(self.known.some(dice, dice.randint(2, 9)))).encode()
+            if subject is None
+            else subject
+        )
         return "\r\n".join(lines).encode() + b"\r\nSubject: " + said + CRLF + more
 
     def message_id(self, number: int) -> str:
@@ -201,7 +221,9 @@ class _Writer:
             if as_base64:
                 words.append(f"=?{self.charset}?B?{base64.b64encode(octets).decode()}?=")
             else:
-                shown = "".join(chr(o) if chr(o).isalnum() and o < 128 else "_" if o == 32 else f"={o:02X}" for o in octets)
+                shown = "".join(
+                    chr(o) if chr(o).isalnum() and o < 128 else "_" if o == 32 else f"={o:02X}" for o in octets
+                )
                 words.append(f"=?{self.charset}?Q?{shown}?=")
         return "\r\n ".join(words)
 
@@ -216,12 +238,16 @@ class _Writer:
         if self.charset == "iso-2022-jp":
             transfer = "7bit"
         else:
-            transfer = self.dice.choice(("7bit", "7bit", "quoted-printable") if octets.isascii() else ("8bit", "quoted-printable", "base64"))
+            transfer = self.dice.choice(
+                ("7bit", "7bit", "quoted-printable") if octets.isascii() else ("8bit", "quoted-printable", "base64")
+            )
         if transfer == "quoted-printable":
             octets = quopri.encodestring(octets.replace(CRLF, b"\n")).replace(b"\n", CRLF)
         elif transfer == "base64":
             octets = base64.encodebytes(octets).replace(b"\n", CRLF)
-        head = f'Content-Type: text/{subtype}; charset="{self.charset}"\r\nContent-Transfer-Encoding: {transfer}\r\n\r\n'
+        head = (
+            f'Content-Type: text/{subtype}; charset="{self.charset}"\r\nContent-Transfer-Encoding: {transfer}\r\n\r\n'
+        )
         return head.encode() + octets + CRLF
 
     def lines(self, size: int) -> Iterator[str]:
@@ -232,7 +258,9 @@ class _Writer:
         if self.charset not in ("us-ascii", "utf-8") and self.tongue.spaced:
             weight = 1.0
         else:
-            weight = len("".join(self.known.words[:200]).encode(self.charset, "replace")) / len("".join(self.known.words[:200]))
+            weight = len("".join(self.known.words[:200]).encode(self.charset, "replace")) / len(
+                "".join(self.known.words[:200])
+            )
         while room > 0:
             quoted = self.dice.random() < 0.12
             for line in self.dice.choice(self.known.paragraphs):
@@ -247,12 +275,18 @@ class _Writer:
         for row, line in enumerate(self.lines(int(size * 0.45))):
             rows.append(
                 f'<tr class="row{row % 7}"><td style="padding:4px 9px;color:#4{row % 10}5566"><p>{line}</p>'
-                + (f'<a href="https://{self.host}/t/{self.dice.getrandbits(40):x}?n={row}">&rarr; {row}</a>' if row % 5 == 0 else "")
+                + (
+                    f'<a href="https://{self.host}/t/{self.dice.getrandbits(40):x}?n={row}">&rarr; {row}</a>'
+                    if row % 5 == 0
+                    else ""
+                )
                 + "</td></tr>\r\n"
             )
         return (
             "<!doctype html>\r\n<html><head><style>body{margin:0} td{border:0}</style><title></title></head><body>\r\n"
-            + '<table width="640" cellspacing="0">\r\n' + "".join(rows) + "</table>\r\n</body></html>"
+            + '<table width="640" cellspacing="0">\r\n'
+            + "".join(rows)
+            + "</table>\r\n</body></html>"
         )
 
     def attachment(self, size: int, *, inline: bool = False) -> bytes:
@@ -266,7 +300,9 @@ class _Writer:
         else:
             named = 'filename="' + self.encoded(name).replace(CRLF.decode(), "") + '"'
         if inline:
-            where = f"Content-Disposition: inline; {named}\r\nContent-ID: <picture{self.dice.getrandbits(32)}@{self.host}>"
+            where = (
+                f"Content-Disposition: inline; {named}\r\nContent-ID: <picture{self.dice.getrandbits(32)}@{self.host}>"
+            )
         else:
             where = f"Content-Disposition: attachment;\r\n\t{named}"
         pool = _noise(self.seed)
@@ -357,7 +393,11 @@ def parts_nested_sixty_deep(writer: _Writer) -> bytes:
 
 @_way
 def messages_nested_thirty_deep(writer: _Writer) -> bytes:
-    return b"".join(writer.header() + b"Content-Type: message/rfc822\r\n\r\n" for _ in range(30)) + writer.header() + b"\r\nat last\r\n"
+    return (
+        b"".join(writer.header() + b"Content-Type: message/rfc822\r\n\r\n" for _ in range(30))
+        + writer.header()
+        + b"\r\nat last\r\n"
+    )
 
 
 @_way
@@ -489,12 +529,22 @@ def transfer_unknown(writer: _Writer) -> bytes:
 
 @_way
 def base64_broken(writer: _Writer) -> bytes:
-    return _typed(writer, b'image/png; name="a.png"', b"iVBOR!w0K==Ggo*A\r\nAA=\r\nB\r\n", b"Content-Transfer-Encoding: base64\r\n")
+    return _typed(
+        writer,
+        b'image/png; name="a.png"',
+        b"iVBOR!w0K==Ggo*A\r\nAA=\r\nB\r\n",
+        b"Content-Transfer-Encoding: base64\r\n",
+    )
 
 
 @_way
 def quoted_printable_broken(writer: _Writer) -> bytes:
-    return _typed(writer, b"text/plain; charset=utf-8", b"=C3=\r\n=A4 =XY =E =\r\n=", b"Content-Transfer-Encoding: quoted-printable\r\n")
+    return _typed(
+        writer,
+        b"text/plain; charset=utf-8",
+        b"=C3=\r\n=A4 =XY =E =\r\n=",
+        b"Content-Transfer-Encoding: quoted-printable\r\n",
+    )
 
 
 @_way
@@ -536,7 +586,9 @@ def line_of_200_kb(writer: _Writer) -> bytes:
 
 @_way
 def binary_under_8bit(writer: _Writer) -> bytes:
-    return _typed(writer, b"application/octet-stream", writer.dice.randbytes(4_000), b"Content-Transfer-Encoding: 8bit\r\n")
+    return _typed(
+        writer, b"application/octet-stream", writer.dice.randbytes(4_000), b"Content-Transfer-Encoding: 8bit\r\n"
+    )
 
 
 @_way
@@ -567,8 +619,8 @@ def main() -> None:
         for number, raw in mailbox(asked.seed, asked.count, asked.big):
             (asked.folder / f"{number:06d}.eml").write_bytes(raw)
     else:
-        for kind, write in BROKEN.items():
-            (asked.folder / f"{kind}.eml").write_bytes(write(_Writer(asked.seed, 0)))
+        for kind in BROKEN:
+            (asked.folder / f"{kind}.eml").write_bytes(broken(kind, asked.seed, 0))
 
 
 if __name__ == "__main__":

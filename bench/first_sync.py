@@ -201,7 +201,7 @@ def plant(dovecot: Dovecot, seed: int, count: int, big: int) -> None:
         dovecot.process.give(path)
 
 
-def drained(dovecot: Dovecot, folder: Path, seed: int, count: int) -> Truth:
+def drained(dovecot: Dovecot, seed: int, count: int) -> Truth:
     """Fetch everything once: it fills the server's indexes and caches for everybody, and tells the truth."""
     dice = random.Random(f"sample/{seed}")
     wanted = {-1, *dice.sample(range(count), min(count, SAMPLE))}
@@ -223,10 +223,9 @@ def drained(dovecot: Dovecot, folder: Path, seed: int, count: int) -> Truth:
                 number = number_of(raw, seed)
                 if number not in wanted:
                     continue
-                path = folder / f"{uid}.eml"
-                path.write_bytes(raw)
                 whole = number == -1 or corpus.broken_kind(seed, number) is None
-                sampled.append({"uid": uid, "raw": str(path), "attachments": files_in(raw) if whole else []})
+                digest = hashlib.sha256(raw).hexdigest()
+                sampled.append({"uid": uid, "digest": digest, "attachments": files_in(raw) if whole else []})
                 if whole and len(words) < SEARCHES:
                     words.append((corpus.reference(number), uid))
     return Truth(exists, octets, tuple(sampled), tuple(words))
@@ -249,23 +248,32 @@ def files_in(raw: bytes) -> list[str]:
 
 
 def table(runs: list[Run], truth: Truth) -> str:
-    """The medians, as a table of Markdown."""
+    """Medians, and from what to what the rounds went, as a table of Markdown.
+
+    A ratio is one of two runs of the same round: they met the same machine. Where walls lie far apart, others were
+    at work on it, and CPU seconds say more.
+    """
     by_client: dict[str, list[Run]] = {}
     for run in runs:
         by_client.setdefault(run.client, []).append(run)
-    reference = median(run.wall for run in by_client["mbsync"])
+    reference = by_client["mbsync"]
     lines = [
-        "| client | wall s | messages/s | of mbsync's wall | CPU s | peak MB | nothing new, s | has |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| client | wall s | messages/s | wall / mbsync's | CPU s | CPU / mbsync's | peak MB | nothing new, s | has |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, its in by_client.items():
-        wall = median(run.wall for run in its)
+        rounds = list(zip(its, reference, strict=True))
         lines.append(
-            f"| {name} | {wall:.2f} | {truth.count / wall:,.0f} | {wall / reference:.2f} "
-            f"| {median(run.cpu for run in its):.2f} | {max(run.peak_mb for run in its):.0f} "
+            f"| {name} | {spread([run.wall for run in its])} | {truth.count / median(run.wall for run in its):,.0f} "
+            f"| {spread([run.wall / other.wall for run, other in rounds])} | {spread([run.cpu for run in its])} "
+            f"| {spread([run.cpu / other.cpu for run, other in rounds])} | {max(run.peak_mb for run in its):.0f} "
             f"| {median(run.again for run in its):.3f} | {min(run.held for run in its):,} |"
         )
     return "\n".join(lines)
+
+
+def spread(values: list[float]) -> str:
+    return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 def machine() -> dict[str, str]:
@@ -302,7 +310,7 @@ def main() -> None:
         fresh_database = databases(asked.database, stack)
         say(f"Making a mailbox of {asked.count:,} messages")
         plant(dovecot, asked.seed, asked.count, asked.big)
-        truth = drained(dovecot, work, asked.seed, asked.count)
+        truth = drained(dovecot, asked.seed, asked.count)
         say(f"It has {truth.count:,} messages, {truth.octets / 1e6:.0f} MB")
         bench = Bench(dovecot, work, fresh_database, truth)
         runs = measure(bench, asked.rounds, only_ours=asked.only_ours)
@@ -310,7 +318,7 @@ def main() -> None:
     problems = sorted({problem for verdict in bench.verdicts for problem in verdict["problems"]})
     report = {
         "measured": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "asked": {name: value for name, value in vars(asked).items()},
+        "asked": vars(asked),
         "machine": machine(),
         "mailbox": {"messages": truth.count, "octets": truth.octets},
         "runs": [vars(run) for run in runs],
@@ -321,7 +329,10 @@ def main() -> None:
     if not asked.only_ours:
         print("\n" + table(runs, truth) + "\n")
     last = bench.verdicts[-1]
-    print(f"Compared with the server: {last['compared']} messages, {last['attachments']} attachments, {last['searches']} searches.")
+    print(
+        f"Compared with the server: {last['compared']} messages, {last['attachments']} attachments, "
+        f"{last['searches']} searches."
+    )
     print(f"All figures: {(RESULTS / name).relative_to(ROOT)}")
     if problems:
         sys.exit("But:\n  " + "\n  ".join(problems))

@@ -44,7 +44,9 @@ def _split(text: str) -> tuple[str, ...]:
 TONGUES = (
     Tongue(
         "western",
-        _split("ba con de er fi gra hel in ka lo men nor op pla qui re sta ter um ver wi yo tion ing ly est an ou mar s"),
+        _split(
+            "ba con de er fi gra hel in ka lo men nor op pla qui re sta ter um ver wi yo tion ing ly est an ou mar s"
+        ),
         (("utf-8", 40), ("us-ascii", 16)),
     ),
     Tongue(
@@ -62,10 +64,14 @@ TONGUES = (
         _split("а бо ве го да ер жи за ич ка ли мо на ов при ру ст те ук фа хо ция ча ши щё ы ять э ю я"),
         (("utf-8", 4), ("windows-1251", 3), ("koi8-r", 2)),
     ),
-    Tongue("greek", _split("αλ βε γο δια ερ ζω ηλ θα και λο μη να ξε ου πρ ρι στο τη υπ φω χα ψυ ως"), (("iso-8859-7", 1),)),
+    Tongue(
+        "greek", _split("αλ βε γο δια ερ ζω ηλ θα και λο μη να ξε ου πρ ρι στο τη υπ φω χα ψυ ως"), (("iso-8859-7", 1),)
+    ),
     Tongue(
         "japanese",
-        tuple("あいうえおかきくけこさしすせそたちつてとなにぬねのはまみもやゆよらりるれわをんアカサタナ会社日本東京時間人年月出来行見今前後中大小"),
+        tuple(
+            "あいうえおかきくけこさしすせそたちつてとなにぬねのはまみもやゆよらりるれわをんアカサタナ会社日本東京時間人年月出来行見今前後中大小"
+        ),
         (("iso-2022-jp", 4), ("utf-8", 3), ("shift_jis", 1)),
         spaced=False,
     ),
@@ -75,9 +81,17 @@ TONGUES = (
         (("gb18030", 3), ("utf-8", 3), ("gb2312", 1)),
         spaced=False,
     ),
-    Tongue("korean", tuple("가나다라마바사아자차카타파하고노도로모보소오조기니디리미비시이지한국말안녕일월회"), (("euc-kr", 1), ("utf-8", 1))),
+    Tongue(
+        "korean",
+        tuple("가나다라마바사아자차카타파하고노도로모보소오조기니디리미비시이지한국말안녕일월회"),
+        (("euc-kr", 1), ("utf-8", 1)),
+    ),
     Tongue("hebrew", _split("אב בי גד דר הו זה חל טו יש כל לא מה נו סו עם פה צא קר רב של תי"), (("windows-1255", 1),)),
-    Tongue("arabic", _split("ال بي تم جد حر خط دا رس شر صو طل عم في قل كت لا من نو هو ين"), (("utf-8", 1), ("windows-1256", 1))),
+    Tongue(
+        "arabic",
+        _split("ال بي تم جد حر خط دا رس شر صو طل عم في قل كت لا من نو هو ين"),
+        (("utf-8", 1), ("windows-1256", 1)),
+    ),
 )
 
 MIX = tuple((tongue, charset, weight) for tongue in TONGUES for charset, weight in tongue.charsets)

@@ -3,6 +3,7 @@
     prepare.py run        .venv with Posthouse and its libraries
     prepare.py dev        the same with the tools of [dependency-groups] dev
     prepare.py servers    Dovecot, Exim and PostgreSQL for the tests, from Debian's packages
+    prepare.py bench      the same, and mbsync, which benchmarks compare with
 
 Called by the Makefile, with whatever Python 3 there is and nothing but its standard library. What is missing is
 installed where we may (as root, or by sudo without a password); else this says what to type, and fails.
@@ -36,6 +37,9 @@ SERVERS = (
     ("/usr/lib/postgresql/*/bin/postgres", "postgresql", "postgresql"),
 )
 
+# What the benchmarks compare with: a program, its package.
+RIVALS = (("/usr/bin/mbsync", "isync"),)
+
 # Run by root. Services are not wanted, only their programs: nothing is started, neither now (policy-rc.d) nor at
 # boot, and what somebody has installed before (another mail server, say) is never removed for it.
 INSTALL = r"""
@@ -58,10 +62,12 @@ fi
 
 
 def main(what: str) -> None:
-    """Do one of the three things in the module's docstring."""
+    """Do one of the things in the module's docstring."""
     os.chdir(ROOT)
-    if what == "servers":
+    if what in ("servers", "bench"):
         install_servers()
+        if what == "bench":
+            install_rivals()
         return
     use_a_new_enough_python()
     make_environment()
@@ -194,6 +200,13 @@ def install_servers() -> None:
         install_packages("the tests' mail servers and database", packages, units)
 
 
+def install_rivals() -> None:
+    """Install those of RIVALS that are missing."""
+    missing = [package for proof, package in RIVALS if not os.path.exists(proof)]
+    if missing:
+        install_packages("what the benchmarks compare with", missing, [])
+
+
 def install_packages(what: str, packages: list[str], units: list[str]) -> None:
     """Install Debian packages and keep their services (`units`) from starting, or say how and fail."""
     by_hand = "sudo apt-get install --no-install-recommends " + " ".join(packages)
@@ -234,6 +247,6 @@ def fail(why: str, remedy: str = "") -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in ("run", "dev", "servers"):
+    if len(sys.argv) != 2 or sys.argv[1] not in ("run", "dev", "servers", "bench"):
         sys.exit(__doc__)
     main(sys.argv[1])
