@@ -14,7 +14,7 @@ ARGS ?=
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format servers bench bench-sync clean
+.PHONY: help demo test chaos check format servers bench bench-sync clean
 
 help: ## This list
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: $(RUN) ## Everything on this machine, with a mail provider to play with
 
 test: servers $(DEV) ## All tests, against real servers (ARGS="…" for pytest)
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+chaos: servers $(DEV) ## 300 connectors under attack, and troubles in real time (ARGS="--rounds 10")
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 check: $(DEV) ## Style, formatting, types and import contracts: what CI runs besides the tests
 	$(BIN)/ruff check

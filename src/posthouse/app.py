@@ -36,8 +36,10 @@ from posthouse.services.fetching import Batches
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.intake import Intake
 from posthouse.services.mail import Mail
+from posthouse.services.reading import Readers
 from posthouse.services.sending import Sending
 from posthouse.services.sync import Sync
+from posthouse.services.waiting import Waiting
 from posthouse.services.watching import Watching
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database
@@ -57,6 +59,7 @@ class App:
     database: Database
     blobs: Blobs
     services: Services
+    readers: Readers
     now: Clock
 
     @contextlib.asynccontextmanager
@@ -69,6 +72,7 @@ class App:
                 log.warning("sends were interrupted; what became of them is unknown", count=interrupted)
             yield self.services
         finally:
+            await self.readers.close()
             await self.database.close()
 
     @contextlib.asynccontextmanager
@@ -112,17 +116,22 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
     egress = Egress(settings.egress_allow)
     mailbox = partial(open_mailbox, egress=egress, message_limit=settings.message_limit_mb << 20)
     submission = partial(open_submission, egress=egress)
+    readers = Readers()
+    intake = Intake(blobs, now, readers=readers)
+    sync = Sync(database, intake, mailbox, now, Batches(first_sync=settings.first_sync_limit))
+    mail, watching = Mail(database, blobs, now), Watching(database, now)
     services = Services(
         accounts=Accounts(database, now),
         inboxes=Inboxes(database, blobs, settings.inbox_domain, now),
         connectors=Connectors(database, mailbox, submission, check_search_terms, settings.inbox_domain, now),
-        sync=Sync(database, Intake(blobs, now), mailbox, now, Batches(first_sync=settings.first_sync_limit)),
-        mail=Mail(database, blobs, now),
+        sync=sync,
+        mail=mail,
         sending=Sending(database, blobs, submission, now),
         attachments=Attachments(database, blobs, now),
-        watching=Watching(database, now),
+        watching=watching,
+        waiting=Waiting(database, mail, sync, watching, now, longest=timedelta(milliseconds=settings.longest_wait_ms)),
     )
-    return App(settings, database, blobs, services, now)
+    return App(settings, database, blobs, services, readers, now)
 
 
 @contextlib.asynccontextmanager
@@ -153,6 +162,7 @@ async def serving(app: App) -> AsyncIterator[str]:
         host = f"[{app.settings.host}]" if ":" in app.settings.host else app.settings.host
         yield f"http://{host}:{port}"
     finally:
+        app.services.waiting.stop()
         server.should_exit = True
         with contextlib.suppress(SystemExit):
             await task

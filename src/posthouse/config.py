@@ -62,6 +62,11 @@ class Settings(BaseSettings):
             "What Prometheus must send as bearer token to read /metrics. Without it, only this machine may read them."
         ),
     )
+    longest_wait_ms: int = Field(
+        299_999,
+        ge=1,
+        description="The longest wait for mail, in milliseconds, whatever is asked; most clients give up at 300,000.",
+    )
     log_json: bool = Field(False, description="Write the log as JSON lines instead of text.")
 
     @field_validator("egress_allow", mode="before")

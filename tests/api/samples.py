@@ -1,7 +1,6 @@
 """One of everything that we can say: words of ours, whole and bare, and the answers that they become."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -22,7 +21,7 @@ from posthouse.model.connectors import (
 )
 from posthouse.model.errors import Stage
 from posthouse.model.events import ConnectorEvent, EventStatus, EventType, TestResult
-from posthouse.model.mail import Attachment, Email, Inbox, SendState, SentEmail, Stored
+from posthouse.model.mail import Attachment, AttachmentEntry, Email, Inbox, SendState, SentEmail, Stored
 from posthouse.model.message import Address, Message, Transfer
 from posthouse.model.sync import SyncOutcome
 from posthouse.model.values import (
@@ -285,34 +284,22 @@ ATTACHMENT = Attachment(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listed:
-    """An attachment as lists of all attachments hold it."""
-
-    id: str
-    account_id: AccountId
-    inbox_id: InboxId | None
-    name: str
-    content_type: str
-    content_id: str | None
-    size: int
-    created_at: datetime
-
-
-RECEIVED = Listed(
+RECEIVED = AttachmentEntry(
     id=ATTACHMENT.id,
     account_id=ACCOUNT_ID,
     inbox_id=INBOX_ID,
+    email_id=EMAIL_ID,
     name="order.pdf",
     content_type="application/pdf",
     content_id="order",
     size=900,
     created_at=MORNING,
 )
-UPLOADED = Listed(
+UPLOADED = AttachmentEntry(
     id="1761991200000-up",
     account_id=ACCOUNT_ID,
     inbox_id=None,
+    email_id=None,
     name="",
     content_type="text/plain",
     content_id=None,

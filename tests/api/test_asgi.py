@@ -271,7 +271,9 @@ def test_whatever_a_client_accepts_it_gets_json(client: TestClient) -> None:
 # --- what is there and what is not -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/", "/inboxes/", "/inboxes//count", "/docs", "/redoc", "/inboxes/%00/x"])
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/", "/inboxes/", "/inboxes//count", "/docs/nothing", "/redoc", "/inboxes/%00/x"]
+)
 def test_an_unknown_path_is_a_404(client: TestClient, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 404

@@ -121,7 +121,24 @@ def test_a_change_of_one_key_keeps_all_others() -> None:
     assert change(IMAP, imapPort=1993) == replace(IMAP, port=1993)
     assert change(IMAP, enabled=False) == replace(IMAP, enabled=False)
     assert change(IMAP) == IMAP
-    assert SmtpConnectionChanges.model_validate({"smtpHost": "other"}).to_domain(SMTP) == replace(SMTP, host="other")
+    changed = SmtpConnectionChanges.model_validate({"smtpPort": 2525}).to_domain(SMTP)
+    assert changed == replace(SMTP, port=2525)
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        {"imapHost": "thief.example"},
+        {"imapHost": "thief.example", "imapPassword": "***"},
+        {"proxyHost": "thief.example", "imapSsl": False},
+        {"proxyHost": "socks5://thief.example", "proxyEnabled": False},
+    ],
+)
+def test_a_stored_password_is_never_said_to_another_machine(move: dict[str, Any]) -> None:
+    with pytest.raises(Invalid, match="imapPassword must be given again"):
+        change(IMAP, **move)
+    moved = change(IMAP, **{**move, "imapPassword": "new"})
+    assert moved.password == Secret("new")
 
 
 def test_the_booleans_of_a_change_are_laid_over_those_that_we_show() -> None:
@@ -198,7 +215,7 @@ def test_a_proxy_that_is_sent_back_as_we_show_it_keeps_its_credentials() -> None
 
 
 def test_another_proxy_does_not_get_the_credentials_of_the_old_one() -> None:
-    proxy = change(IMAP, proxyHost="socks5://elsewhere.example").proxy
+    proxy = change(IMAP, imapPassword="again", proxyHost="socks5://elsewhere.example").proxy
     assert proxy == Proxy(host="elsewhere.example", port=1080, kind=ProxyKind.SOCKS5)
 
 

@@ -4,38 +4,14 @@ from typing import Any
 
 import pytest
 
-from api.contract import MODELS
+from api.contract import ALWAYS_NULL, KEYS_OF_OURS, MODELS, NAMED_OTHERWISE, NOT_OURS
 from api.samples import bare_answers, whole_answers
-from posthouse.api.wire import accounts, common, connections, connectors, inboxes, mail, sending
+from posthouse.api.wire import accounts, common, connections, connectors, inboxes, mail, sending, waiting
 from posthouse.api.wire.common import WireModel
-
-NAMED_OTHERWISE = {"Email": "EmailDto"}
-
-NOT_OURS = {"EmailAnalysis"}
-"""Models that only ever stand in a place where we answer null."""
-
-KEYS_OF_OURS = {
-    "ConnectorImapConnectionTestResult": {"stage"},
-    "ConnectorSmtpConnectionTestResult": {"stage"},
-    "ConnectorSyncRequestResult": {"logs"},
-    "ConnectorSyncSettingsDto": {"syncIntervalSeconds"},
-    "CreateConnectorSyncSettingsOptions": {"syncIntervalSeconds"},
-    "Email": {"sentAt", "folder", "problem"},
-    "EmailPreview": {"externalId", "sentAt", "folder", "problem"},
-    "EmailProjection": {"externalId", "sentAt", "folder", "problem"},
-    "InboxDto": {"connectorId"},
-    "InboxPreview": {"connectorId"},
-    "SentEmailDto": {"state", "stateText", "refused"},
-    "SentEmailProjection": {"state", "stateText", "refused", "sentAt"},
-}
-"""What we say beyond the contract; clients pass over keys that they don't know."""
-
-ALWAYS_NULL = {("Email", "analysis"), ("InboxDto", "accountRegion"), ("InboxPreview", "accountRegion")}
-ALWAYS_NULL |= {("UserInfoDto", "subscriptionType")}
 
 TYPES = {"str": "string", "int": "integer", "bool": "boolean", "datetime": "string"}
 
-MODULES = (accounts, common, connections, connectors, inboxes, mail, sending)
+MODULES = (accounts, common, connections, connectors, inboxes, mail, sending, waiting)
 
 
 def our_model(name: str) -> type[WireModel]:

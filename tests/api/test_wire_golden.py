@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import mailslurp_client
 import pytest
 
+from api.contract import NAMED_OTHERWISE
 from api.samples import CANARY, bare_answers, whole_answers
-from api.test_wire_contract import NAMED_OTHERWISE
 from posthouse.api.wire.common import WireModel
 
 GOLDEN = Path(__file__).with_name("golden")

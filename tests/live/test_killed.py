@@ -39,10 +39,10 @@ def test_killed_at_any_point_a_sync_loses_and_doubles_nothing(point: str, mailbo
     assert run(tmp_path, mailbox, "never", 0).returncode == 0  # sets the connector up
     deaths, count = 0, 0
     for at in range(1, 200):
-        for _ in range(7):
+        for _ in range(4):
             mailbox.append(message(count))
             count += 1
-        dying = run(tmp_path, mailbox, point, at if point != "transfer" else 4 * at)
+        dying = run(tmp_path, mailbox, point, at if point != "transfer" else 5 * at)
         if dying.returncode == 0:
             break
         assert dying.returncode == -signal.SIGKILL, dying.stderr

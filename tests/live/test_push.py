@@ -38,8 +38,9 @@ class Kept:
                     await listener.next(1)
 
     async def until_mode(self, mode: Mode) -> None:
+        watching, connector = self.app.services.watching, self.connector.id
         async with asyncio.timeout(20):
-            while (await self.app.services.watching.report(self.account, self.connector.id)).standing.mode is not mode:
+            while (await watching.report(self.account, connector)).standing.mode is not mode:
                 await asyncio.sleep(0.05)
 
 

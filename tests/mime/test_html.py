@@ -39,6 +39,12 @@ def test_words_are_those_of_the_text() -> None:
     assert html.words(markup).split() == ["one", "two", "three", "four", "five"]
 
 
+def test_words_stop_looking_when_there_are_enough() -> None:
+    markup = "<p>one</p><p>two</p>" * 1000
+    assert html.words(markup, 6).split() == ["one", "two"]
+    assert html.words(markup).startswith(html.words(markup, 500))
+
+
 def test_impossible_character_references_are_replaced() -> None:
     assert html.text("&#0;&#xD800;&#x110000;&#9999999;") == "\ufffd" * 4
     assert html.text("&#" + "9" * 5000 + ";&#x" + "f" * 5000 + ";") == "\ufffd" * 2

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posthouse.store.search import LONGEST_WORD, MOST_WORDS, words
+from posthouse.model.words import LONGEST_WORD, MOST_WORDS, words
 
 
 @pytest.mark.parametrize(

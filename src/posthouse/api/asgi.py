@@ -6,7 +6,8 @@ from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
-from posthouse.api import accounts, attachments, connectors, emails, health, inboxes, sending
+from posthouse.api import accounts, attachments, connectors, emails, health, inboxes, sending, state, waiting
+from posthouse.api.docs import show_docs
 from posthouse.api.edge import Edge
 from posthouse.api.failures import tell_failures
 from posthouse.api.operations import Catalogue, Operation, known_operations
@@ -23,7 +24,11 @@ CONTROLLERS: tuple[APIRouter, ...] = (
     attachments.router,
     sending.router,
     accounts.router,
+    waiting.router,
 )
+
+OWN: tuple[APIRouter, ...] = (health.router, waiting.own, state.router)
+"""Operations that MailSlurp does not have."""
 
 
 def create_api(
@@ -48,7 +53,9 @@ def create_api(
     controllers = tuple(controllers)
     for controller in controllers:
         app.include_router(controller)
-    app.include_router(health.router)
+    for router in OWN:
+        app.include_router(router)
+    show_docs(app)
     tell_failures(app, known)
     app.add_middleware(Edge, known=known, built=_built(known, controllers), largest_body=largest_body)
     # Any page may call us, as with MailSlurp: what opens the door is the key, and browsers send none by themselves.

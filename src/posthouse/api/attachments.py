@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import Header, Query, Request, Response, UploadFile
+from fastapi import Query, Request, Response, UploadFile
 
-from posthouse.api.context import Caller, House, controller
+from posthouse.api.context import AttachmentPath, Caller, House, controller, told_as
 from posthouse.api.emails import attachment_response
-from posthouse.api.wire.common import Line, Text
+from posthouse.api.wire.common import Line
 from posthouse.api.wire.mail import (
     AttachmentEntityDto,
     AttachmentListQuery,
@@ -20,6 +20,8 @@ from posthouse.model.values import EmailId, InboxId
 from posthouse.services.attachments import NewUpload
 
 router = controller("AttachmentController")
+
+BYTES = {"type": "string", "format": "binary"}
 
 
 @router.get("/attachments", operation_id="getAttachments")
@@ -41,7 +43,12 @@ async def upload_attachment(options: UploadAttachmentOptions, caller: Caller, ho
     return [(await house.attachments.upload(caller.id, options.to_domain())).id]
 
 
-@router.post("/attachments/bytes", operation_id="uploadAttachmentBytes", status_code=201)
+@router.post(
+    "/attachments/bytes",
+    operation_id="uploadAttachmentBytes",
+    status_code=201,
+    openapi_extra={"requestBody": {"content": {"application/octet-stream": {"schema": BYTES}}}},
+)
 async def upload_attachment_bytes(
     request: Request,
     caller: Caller,
@@ -68,41 +75,48 @@ async def upload_multipart_form(
     filename: Line | None = None,
     content_type: Annotated[Line | None, Query(alias="contentType")] = None,
     content_id: Annotated[Line | None, Query(alias="contentId")] = None,
-    named: Annotated[Line | None, Header(alias="x-filename")] = None,
+    named: Annotated[Line | None, Query(alias="x-filename")] = None,
+    typed: Annotated[Line | None, Query(alias="contentTypeHeader")] = None,
 ) -> list[str]:
+    """The file is the form's part `file`; what the query says of it goes before what the part says."""
     new = NewUpload(
         content=await file.read(),
         name=filename or named or file.filename,
-        content_type=content_type or file.content_type,
+        content_type=content_type or typed or file.content_type,
         content_id=content_id,
     )
     return [(await house.attachments.upload(caller.id, new)).id]
 
 
-@router.get("/attachments/{attachment_id}", operation_id="getAttachment")
-async def get_attachment(attachment_id: Text, caller: Caller, house: House) -> AttachmentEntityDto:
+@router.get("/attachments/{attachmentId}", operation_id="getAttachment")
+async def get_attachment(attachment_id: AttachmentPath, caller: Caller, house: House) -> AttachmentEntityDto:
     return AttachmentEntityDto.of(await house.attachments.get(caller.id, attachment_id))
 
 
-@router.delete("/attachments/{attachment_id}", operation_id="deleteAttachment", status_code=204)
-async def delete_attachment(attachment_id: Text, caller: Caller, house: House) -> None:
+@router.delete("/attachments/{attachmentId}", operation_id="deleteAttachment", status_code=204)
+async def delete_attachment(attachment_id: AttachmentPath, caller: Caller, house: House) -> None:
     await house.attachments.delete(caller.id, attachment_id)
 
 
-@router.get("/attachments/{attachment_id}/metadata", operation_id="getAttachmentInfo")
-async def get_attachment_info(attachment_id: Text, caller: Caller, house: House) -> AttachmentMetaData:
+@router.get("/attachments/{attachmentId}/metadata", operation_id="getAttachmentInfo")
+async def get_attachment_info(attachment_id: AttachmentPath, caller: Caller, house: House) -> AttachmentMetaData:
     return AttachmentMetaData.of(await house.attachments.get(caller.id, attachment_id))
 
 
-@router.get("/attachments/{attachment_id}/base64", operation_id="downloadAttachmentAsBase64Encoded")
+@router.get("/attachments/{attachmentId}/base64", operation_id="downloadAttachmentAsBase64Encoded")
 async def download_attachment_as_base64_encoded(
-    attachment_id: Text, caller: Caller, house: House
+    attachment_id: AttachmentPath, caller: Caller, house: House
 ) -> DownloadAttachmentDto:
     entry, content = await house.attachments.content(caller.id, attachment_id)
     return DownloadAttachmentDto.of(content, entry.content_type)
 
 
-@router.get("/attachments/{attachment_id}/bytes", operation_id="downloadAttachmentAsBytes", response_class=Response)
-async def download_attachment_as_bytes(attachment_id: Text, caller: Caller, house: House) -> Response:
+@router.get(
+    "/attachments/{attachmentId}/bytes",
+    operation_id="downloadAttachmentAsBytes",
+    response_class=Response,
+    responses=told_as("*/*"),
+)
+async def download_attachment_as_bytes(attachment_id: AttachmentPath, caller: Caller, house: House) -> Response:
     entry, content = await house.attachments.content(caller.id, attachment_id)
     return attachment_response(content, entry.content_type, entry.name)

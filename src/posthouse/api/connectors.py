@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import Query
 
-from posthouse.api.context import Caller, House, controller
-from posthouse.api.wire.common import PageQuery
+from posthouse.api.context import Caller, House, PathId, controller
+from posthouse.api.wire.common import PageQuery, Text
 from posthouse.api.wire.connections import (
     ConnectorImapConnectionDto,
     ConnectorImapConnectionTestResult,
@@ -88,7 +88,7 @@ async def get_connector_provider_settings() -> ConnectorProviderSettingsDto:
 
 @router.get("/connectors/by-email-address", operation_id="getConnectorByEmailAddress")
 async def get_connector_by_email_address(
-    email_address: Annotated[str, Query(alias="emailAddress")], caller: Caller, house: House
+    email_address: Annotated[Text, Query(alias="emailAddress")], caller: Caller, house: House
 ) -> OptionalConnectorDto:
     return _optional(await house.connectors.by_address(caller.id, email_address))
 
@@ -101,7 +101,7 @@ async def get_connector_by_inbox_id(
 
 
 @router.get("/connectors/by-name", operation_id="getConnectorByName")
-async def get_connector_by_name(name: str, caller: Caller, house: House) -> OptionalConnectorDto:
+async def get_connector_by_name(name: Text, caller: Caller, house: House) -> OptionalConnectorDto:
     return _optional(await house.connectors.by_name(caller.id, name))
 
 
@@ -117,14 +117,14 @@ async def get_all_connector_events(
     return PageConnectorEvents.of(page, ConnectorEventProjection.of)
 
 
-@router.get("/connectors/events/{event_id}", operation_id="getConnectorEvent")
-async def get_connector_event(event_id: UUID, caller: Caller, house: House) -> ConnectorEventDto:
+@router.get("/connectors/events/{id}", operation_id="getConnectorEvent")
+async def get_connector_event(event_id: PathId, caller: Caller, house: House) -> ConnectorEventDto:
     return ConnectorEventDto.of(await house.connectors.event(caller.id, EventId(event_id)))
 
 
-@router.get("/connectors/{connector_id}/events", operation_id="getConnectorEvents")
+@router.get("/connectors/{id}/events", operation_id="getConnectorEvents")
 async def get_connector_events(
-    connector_id: UUID, query: Annotated[EventQuery, Query()], caller: Caller, house: House
+    connector_id: PathId, query: Annotated[EventQuery, Query()], caller: Caller, house: House
 ) -> PageConnectorEvents:
     page = await house.connectors.events(
         caller.id, query.slice(), connector_id=ConnectorId(connector_id), type_=query.event_type
@@ -152,27 +152,27 @@ async def check_smtp_options(
 # One connector
 
 
-@router.get("/connectors/{connector_id}", operation_id="getConnector")
-async def get_connector(connector_id: UUID, caller: Caller, house: House) -> ConnectorDto:
+@router.get("/connectors/{id}", operation_id="getConnector")
+async def get_connector(connector_id: PathId, caller: Caller, house: House) -> ConnectorDto:
     return ConnectorDto.of(await house.connectors.get(caller.id, ConnectorId(connector_id)))
 
 
-@router.put("/connectors/{connector_id}", operation_id="updateConnector")
+@router.put("/connectors/{id}", operation_id="updateConnector")
 async def update_connector(
-    connector_id: UUID, options: CreateConnectorOptions, caller: Caller, house: House
+    connector_id: PathId, options: CreateConnectorOptions, caller: Caller, house: House
 ) -> ConnectorDto:
     old = await house.connectors.get(caller.id, ConnectorId(connector_id))
     return ConnectorDto.of(await house.connectors.change(caller.id, old.id, options.to_domain(old)))
 
 
-@router.delete("/connectors/{connector_id}", operation_id="deleteConnector", status_code=204)
-async def delete_connector(connector_id: UUID, caller: Caller, house: House) -> None:
+@router.delete("/connectors/{id}", operation_id="deleteConnector", status_code=204)
+async def delete_connector(connector_id: PathId, caller: Caller, house: House) -> None:
     await house.connectors.delete(caller.id, ConnectorId(connector_id))
 
 
-@router.post("/connectors/{connector_id}/sync", operation_id="syncConnector")
+@router.post("/connectors/{id}/sync", operation_id="syncConnector")
 async def sync_connector(
-    connector_id: UUID, query: Annotated[SyncQuery, Query()], caller: Caller, house: House
+    connector_id: PathId, query: Annotated[SyncQuery, Query()], caller: Caller, house: House
 ) -> ConnectorSyncRequestResult:
     outcome = await house.sync.run(
         caller.id, ConnectorId(connector_id), since=query.since, folder=query.folder, logging=query.logging
@@ -180,9 +180,9 @@ async def sync_connector(
     return ConnectorSyncRequestResult.of(outcome)
 
 
-@router.post("/connectors/{connector_id}/send", operation_id="sendEmailFromConnector")
+@router.post("/connectors/{id}/send", operation_id="sendEmailFromConnector")
 async def send_email_from_connector(
-    connector_id: UUID,
+    connector_id: PathId,
     options: SendEmailOptions,
     query: Annotated[SendQuery, Query()],
     caller: Caller,
@@ -196,36 +196,36 @@ async def send_email_from_connector(
 # Its IMAP connection
 
 
-@router.get("/connectors/{connector_id}/imap", operation_id="getConnectorImapConnection")
-async def get_imap_connection(connector_id: UUID, caller: Caller, house: House) -> OptionalConnectorImapConnectionDto:
+@router.get("/connectors/{id}/imap", operation_id="getConnectorImapConnection")
+async def get_imap_connection(connector_id: PathId, caller: Caller, house: House) -> OptionalConnectorImapConnectionDto:
     found = await house.connectors.imap(caller.id, ConnectorId(connector_id))
     return OptionalConnectorImapConnectionDto.holding(ConnectorImapConnectionDto.of(found) if found else None)
 
 
-@router.post("/connectors/{connector_id}/imap", operation_id="createConnectorImapConnection", status_code=201)
+@router.post("/connectors/{id}/imap", operation_id="createConnectorImapConnection", status_code=201)
 async def create_imap_connection(
-    connector_id: UUID, options: CreateConnectorImapConnectionOptions, caller: Caller, house: House
+    connector_id: PathId, options: CreateConnectorImapConnectionOptions, caller: Caller, house: House
 ) -> ConnectorImapConnectionDto:
     made = await house.connectors.create_imap(caller.id, ConnectorId(connector_id), options.to_domain())
     return ConnectorImapConnectionDto.of(made)
 
 
-@router.patch("/connectors/{connector_id}/imap", operation_id="updateConnectorImapConnection")
+@router.patch("/connectors/{id}/imap", operation_id="updateConnectorImapConnection")
 async def update_imap_connection(
-    connector_id: UUID, changes: ImapConnectionChanges, caller: Caller, house: House
+    connector_id: PathId, changes: ImapConnectionChanges, caller: Caller, house: House
 ) -> ConnectorImapConnectionDto:
     changed = await house.connectors.change_imap(caller.id, ConnectorId(connector_id), changes.to_domain)
     return ConnectorImapConnectionDto.of(changed)
 
 
-@router.delete("/connectors/{connector_id}/imap", operation_id="deleteConnectorImapConnection", status_code=204)
-async def delete_imap_connection(connector_id: UUID, caller: Caller, house: House) -> None:
+@router.delete("/connectors/{id}/imap", operation_id="deleteConnectorImapConnection", status_code=204)
+async def delete_imap_connection(connector_id: PathId, caller: Caller, house: House) -> None:
     await house.connectors.delete_imap(caller.id, ConnectorId(connector_id))
 
 
-@router.post("/connectors/{connector_id}/imap/test", operation_id="testConnectorImapConnection")
+@router.post("/connectors/{id}/imap/test", operation_id="testConnectorImapConnection")
 async def check_imap_connection(
-    connector_id: UUID, caller: Caller, house: House, changes: ImapConnectionChanges | None = None
+    connector_id: PathId, caller: Caller, house: House, changes: ImapConnectionChanges | None = None
 ) -> ConnectorImapConnectionTestResult:
     """The saved settings, with what the body says in their place."""
     saved = await house.connectors.imap(caller.id, ConnectorId(connector_id))
@@ -240,36 +240,36 @@ async def check_imap_connection(
 # Its SMTP connection
 
 
-@router.get("/connectors/{connector_id}/smtp", operation_id="getConnectorSmtpConnection")
-async def get_smtp_connection(connector_id: UUID, caller: Caller, house: House) -> OptionalConnectorSmtpConnectionDto:
+@router.get("/connectors/{id}/smtp", operation_id="getConnectorSmtpConnection")
+async def get_smtp_connection(connector_id: PathId, caller: Caller, house: House) -> OptionalConnectorSmtpConnectionDto:
     found = await house.connectors.smtp(caller.id, ConnectorId(connector_id))
     return OptionalConnectorSmtpConnectionDto.holding(ConnectorSmtpConnectionDto.of(found) if found else None)
 
 
-@router.post("/connectors/{connector_id}/smtp", operation_id="createConnectorSmtpConnection", status_code=201)
+@router.post("/connectors/{id}/smtp", operation_id="createConnectorSmtpConnection", status_code=201)
 async def create_smtp_connection(
-    connector_id: UUID, options: CreateConnectorSmtpConnectionOptions, caller: Caller, house: House
+    connector_id: PathId, options: CreateConnectorSmtpConnectionOptions, caller: Caller, house: House
 ) -> ConnectorSmtpConnectionDto:
     made = await house.connectors.create_smtp(caller.id, ConnectorId(connector_id), options.to_domain())
     return ConnectorSmtpConnectionDto.of(made)
 
 
-@router.patch("/connectors/{connector_id}/smtp", operation_id="updateConnectorSmtpConnection")
+@router.patch("/connectors/{id}/smtp", operation_id="updateConnectorSmtpConnection")
 async def update_smtp_connection(
-    connector_id: UUID, changes: SmtpConnectionChanges, caller: Caller, house: House
+    connector_id: PathId, changes: SmtpConnectionChanges, caller: Caller, house: House
 ) -> ConnectorSmtpConnectionDto:
     changed = await house.connectors.change_smtp(caller.id, ConnectorId(connector_id), changes.to_domain)
     return ConnectorSmtpConnectionDto.of(changed)
 
 
-@router.delete("/connectors/{connector_id}/smtp", operation_id="deleteConnectorSmtpConnection", status_code=204)
-async def delete_smtp_connection(connector_id: UUID, caller: Caller, house: House) -> None:
+@router.delete("/connectors/{id}/smtp", operation_id="deleteConnectorSmtpConnection", status_code=204)
+async def delete_smtp_connection(connector_id: PathId, caller: Caller, house: House) -> None:
     await house.connectors.delete_smtp(caller.id, ConnectorId(connector_id))
 
 
-@router.post("/connectors/{connector_id}/smtp/test", operation_id="testConnectorSmtpConnection")
+@router.post("/connectors/{id}/smtp/test", operation_id="testConnectorSmtpConnection")
 async def check_smtp_connection(
-    connector_id: UUID, caller: Caller, house: House, changes: SmtpConnectionChanges | None = None
+    connector_id: PathId, caller: Caller, house: House, changes: SmtpConnectionChanges | None = None
 ) -> ConnectorSmtpConnectionTestResult:
     """The saved settings, with what the body says in their place."""
     saved = await house.connectors.smtp(caller.id, ConnectorId(connector_id))
@@ -284,23 +284,23 @@ async def check_smtp_connection(
 # Its schedule
 
 
-@router.get("/connectors/{connector_id}/sync-settings", operation_id="getConnectorSyncSettings")
-async def get_sync_settings(connector_id: UUID, caller: Caller, house: House) -> OptionalConnectorSyncSettingsDto:
+@router.get("/connectors/{id}/sync-settings", operation_id="getConnectorSyncSettings")
+async def get_sync_settings(connector_id: PathId, caller: Caller, house: House) -> OptionalConnectorSyncSettingsDto:
     found = await house.connectors.schedule(caller.id, ConnectorId(connector_id))
     return OptionalConnectorSyncSettingsDto.holding(ConnectorSyncSettingsDto.of(found) if found else None)
 
 
-@router.post("/connectors/{connector_id}/sync-settings", operation_id="createConnectorSyncSettings", status_code=201)
+@router.post("/connectors/{id}/sync-settings", operation_id="createConnectorSyncSettings", status_code=201)
 async def create_sync_settings(
-    connector_id: UUID, options: CreateConnectorSyncSettingsOptions, caller: Caller, house: House
+    connector_id: PathId, options: CreateConnectorSyncSettingsOptions, caller: Caller, house: House
 ) -> ConnectorSyncSettingsDto:
     """There is no operation to change them: this one replaces what is there."""
     made = await house.connectors.set_schedule(caller.id, ConnectorId(connector_id), options.to_domain())
     return ConnectorSyncSettingsDto.of(made)
 
 
-@router.delete("/connectors/{connector_id}/sync-settings", operation_id="deleteConnectorSyncSettings", status_code=204)
-async def delete_sync_settings(connector_id: UUID, caller: Caller, house: House) -> None:
+@router.delete("/connectors/{id}/sync-settings", operation_id="deleteConnectorSyncSettings", status_code=204)
+async def delete_sync_settings(connector_id: PathId, caller: Caller, house: House) -> None:
     await house.connectors.delete_schedule(caller.id, ConnectorId(connector_id))
 
 

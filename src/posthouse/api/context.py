@@ -6,11 +6,13 @@ hold or parse what they send.
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi import APIRouter, Depends, Path, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, APIKeyQuery
 
+from posthouse.api.wire.common import ErrorBody, Text
 from posthouse.model.accounts import Account
 from posthouse.model.errors import Unauthorized
 from posthouse.services import Services
@@ -23,6 +25,11 @@ _SCHEMES = (
     Security(APIKeyHeader(name=KEY_HEADER, scheme_name="API_KEY", auto_error=False)),
     Security(APIKeyQuery(name=KEY_PARAMETER, scheme_name="API_KEY_QUERY", auto_error=False)),
 )
+
+_FAILURES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorBody, "description": "What was asked for cannot be: `message` says what to change"},
+    "5XX": {"model": ErrorBody, "description": "A failure of ours, or of the server that we talk to for the caller"},
+}
 
 
 class _KeyedRoute(APIRoute):
@@ -42,7 +49,12 @@ class _KeyedRoute(APIRoute):
 
 def controller(name: str) -> APIRouter:
     """A router for the operations of one of MailSlurp's controllers. All of them need a key."""
-    return APIRouter(tags=[name], route_class=_KeyedRoute, dependencies=_SCHEMES)
+    return APIRouter(tags=[name], route_class=_KeyedRoute, dependencies=_SCHEMES, responses=_FAILURES)
+
+
+def told_as(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """For the OpenAPI document: a route that answers with something else than JSON."""
+    return {200: {"content": {media_type: {"schema": {"type": "string"}} for media_type in media_types}}}
 
 
 def _caller(request: Request) -> Account:
@@ -60,3 +72,9 @@ Caller = Annotated[Account, Depends(_caller)]
 
 House = Annotated[Services, Depends(_services)]
 """The services that this API is a face of."""
+
+# Ids in paths, by the names that MailSlurp's clients and documents have for them.
+PathId = Annotated[UUID, Path(alias="id")]
+InboxPath = Annotated[UUID, Path(alias="inboxId")]
+EmailPath = Annotated[UUID, Path(alias="emailId")]
+AttachmentPath = Annotated[Text, Path(alias="attachmentId")]

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from posthouse.api.context import Caller, House, controller
-from posthouse.api.wire.common import CountDto, Moment, Text
+from posthouse.api.context import AttachmentPath, Caller, EmailPath, House, controller, told_as
+from posthouse.api.wire.common import CountDto, Moment
 from posthouse.api.wire.mail import (
     AttachmentMetaData,
     DownloadAttachmentDto,
@@ -16,6 +16,9 @@ from posthouse.api.wire.mail import (
     EmailListQuery,
     EmailPreview,
     EmailProjection,
+    HtmlQuery,
+    LatestQuery,
+    OfInboxQuery,
     PageEmailProjection,
     RawEmailJson,
     SearchEmailsOptions,
@@ -25,7 +28,7 @@ from posthouse.api.wire.mail import (
 )
 from posthouse.model.accounts import Account
 from posthouse.model.errors import NotFound
-from posthouse.model.mail import Email
+from posthouse.model.mail import Email, EmailQuery
 from posthouse.model.values import EmailId, InboxId, Slice
 from posthouse.services import Services
 
@@ -50,14 +53,14 @@ UNTRUSTED = {
 async def get_emails_paginated(
     query: Annotated[EmailListQuery, Query()], caller: Caller, house: House
 ) -> PageEmailProjection:
-    return PageEmailProjection.of(await house.mail.page(caller.id, query.to_domain()), EmailProjection.of)
+    return await _listed(query.to_domain(), query.sync_connectors, caller, house)
 
 
 @router.get("/emails/offset-paginated", operation_id="getEmailsOffsetPaginated")
 async def get_emails_offset_paginated(
     query: Annotated[EmailListQuery, Query()], caller: Caller, house: House
 ) -> PageEmailProjection:
-    return PageEmailProjection.of(await house.mail.page(caller.id, query.to_domain()), EmailProjection.of)
+    return await _listed(query.to_domain(), query.sync_connectors, caller, house)
 
 
 @router.post("/emails/search", operation_id="searchEmails")
@@ -65,31 +68,23 @@ async def search_emails(
     options: SearchEmailsOptions, query: Annotated[SearchEmailsQuery, Query()], caller: Caller, house: House
 ) -> PageEmailProjection:
     wanted = options.to_domain(favourites_only=query.favourited)
-    return PageEmailProjection.of(await house.mail.page(caller.id, wanted), EmailProjection.of)
+    return await _listed(wanted, query.sync_connectors, caller, house)
 
 
 @router.get("/emails/emails/count", operation_id="getEmailCount")
-async def get_email_count(
-    caller: Caller, house: House, inbox_id: Annotated[UUID | None, Query(alias="inboxId")] = None
-) -> CountDto:
-    return CountDto(total_elements=await house.mail.count(caller.id, InboxId(inbox_id) if inbox_id else None))
+async def get_email_count(query: Annotated[OfInboxQuery, Query()], caller: Caller, house: House) -> CountDto:
+    return CountDto(total_elements=await house.mail.count(caller.id, query.to_domain()))
 
 
 @router.get("/emails/unreadCount", operation_id="getUnreadEmailCount")
-async def get_unread_email_count(
-    caller: Caller, house: House, inbox_id: Annotated[UUID | None, Query(alias="inboxId")] = None
-) -> UnreadCount:
-    inbox = InboxId(inbox_id) if inbox_id else None
-    return UnreadCount(count=await house.mail.count(caller.id, inbox, unread_only=True))
+async def get_unread_email_count(query: Annotated[OfInboxQuery, Query()], caller: Caller, house: House) -> UnreadCount:
+    return UnreadCount(count=await house.mail.count(caller.id, query.to_domain(), unread_only=True))
 
 
 @router.get("/emails/latest", operation_id="getLatestEmail")
-async def get_latest_email(
-    caller: Caller,
-    house: House,
-    inbox_ids: Annotated[list[UUID], Query(alias="inboxIds")] = [],  # noqa: B006
-) -> EmailDto:
-    return await _whole(await house.mail.latest(caller.id, [InboxId(inbox) for inbox in inbox_ids]), caller, house)
+async def get_latest_email(query: Annotated[LatestQuery, Query()], caller: Caller, house: House) -> EmailDto:
+    inboxes = [InboxId(inbox) for inbox in query.inbox_ids]
+    return await _whole(await house.mail.latest(caller.id, inboxes), caller, house)
 
 
 @router.get("/emails/latestIn", operation_id="getLatestEmailInInbox1")
@@ -112,8 +107,8 @@ async def mark_all_as_read(
     await house.mail.mark_all_read(caller.id, read, InboxId(inbox_id) if inbox_id else None)
 
 
-@router.patch("/emails/{email_id}/read", operation_id="markAsRead")
-async def mark_as_read(email_id: UUID, caller: Caller, house: House, read: bool = True) -> EmailPreview:
+@router.patch("/emails/{emailId}/read", operation_id="markAsRead")
+async def mark_as_read(email_id: EmailPath, caller: Caller, house: House, read: bool = True) -> EmailPreview:
     return EmailPreview.of(await house.mail.mark_read(caller.id, EmailId(email_id), read))
 
 
@@ -127,101 +122,117 @@ async def delete_all_emails(
     await house.mail.delete_all(caller.id, Slice(since=since, before=before))
 
 
-@router.delete("/emails/{email_id}", operation_id="deleteEmail", status_code=204)
-async def delete_email(email_id: UUID, caller: Caller, house: House) -> None:
+@router.delete("/emails/{emailId}", operation_id="deleteEmail", status_code=204)
+async def delete_email(email_id: EmailPath, caller: Caller, house: House) -> None:
     await house.mail.delete(caller.id, EmailId(email_id))
 
 
 # One email
 
 
-@router.get("/emails/{email_id}", operation_id="getEmail")
-async def get_email(email_id: UUID, caller: Caller, house: House) -> EmailDto:
+@router.get("/emails/{emailId}", operation_id="getEmail")
+async def get_email(email_id: EmailPath, caller: Caller, house: House) -> EmailDto:
     """Who is given the whole email has read it: from now on it counts as read."""
     opened = await house.mail.open(caller.id, EmailId(email_id), mark_read=True)
     return EmailDto.of(opened.email, opened.message)
 
 
-@router.get("/emails/{email_id}/summary", operation_id="getEmailSummary")
-async def get_email_summary(email_id: UUID, caller: Caller, house: House) -> EmailPreview:
+@router.get("/emails/{emailId}/summary", operation_id="getEmailSummary")
+async def get_email_summary(email_id: EmailPath, caller: Caller, house: House) -> EmailPreview:
     return EmailPreview.of(await house.mail.get(caller.id, EmailId(email_id)))
 
 
-@router.get("/emails/{email_id}/html", operation_id="getEmailHTML", response_class=Response)
+@router.get(
+    "/emails/{emailId}/html", operation_id="getEmailHTML", response_class=Response, responses=told_as("text/html")
+)
 async def get_email_html(
-    email_id: UUID,
-    caller: Caller,
-    house: House,
-    replace_cid_images: Annotated[bool, Query(alias="replaceCidImages")] = False,
+    email_id: EmailPath, query: Annotated[HtmlQuery, Query()], caller: Caller, house: House
 ) -> Response:
-    html = await house.mail.html(caller.id, EmailId(email_id), with_images=replace_cid_images)
+    html = await house.mail.html(caller.id, EmailId(email_id), with_images=query.replace_cid_images)
     return Response(_utf8(html), media_type=HTML, headers=UNTRUSTED)
 
 
-@router.get("/emails/{email_id}/html/json", operation_id="getEmailHTMLJson")
+@router.get("/emails/{emailId}/html/json", operation_id="getEmailHTMLJson")
 async def get_email_html_json(
-    email_id: UUID,
-    caller: Caller,
-    house: House,
-    replace_cid_images: Annotated[bool, Query(alias="replaceCidImages")] = False,
+    email_id: EmailPath, query: Annotated[HtmlQuery, Query()], caller: Caller, house: House
 ) -> EmailHtmlDto:
     email = await house.mail.get(caller.id, EmailId(email_id))
-    html = await house.mail.html(caller.id, email.id, with_images=replace_cid_images)
+    html = await house.mail.html(caller.id, email.id, with_images=query.replace_cid_images)
     return EmailHtmlDto(subject=email.subject, body=html)
 
 
-@router.get("/emails/{email_id}/body", operation_id="downloadBody", response_class=Response)
-async def download_body(email_id: UUID, caller: Caller, house: House) -> Response:
+@router.get(
+    "/emails/{emailId}/body",
+    operation_id="downloadBody",
+    response_class=Response,
+    responses=told_as("text/html", "text/plain"),
+)
+async def download_body(email_id: EmailPath, caller: Caller, house: House) -> Response:
     opened = await house.mail.open(caller.id, EmailId(email_id))
     kind = HTML if opened.message.html else PLAIN
     return Response(_utf8(body_of(opened.message)), media_type=kind, headers=UNTRUSTED)
 
 
-@router.get("/emails/{email_id}/body-bytes", operation_id="downloadBodyBytes", response_class=Response)
-async def download_body_bytes(email_id: UUID, caller: Caller, house: House) -> Response:
+@router.get(
+    "/emails/{emailId}/body-bytes",
+    operation_id="downloadBodyBytes",
+    response_class=Response,
+    responses=told_as("application/octet-stream"),
+)
+async def download_body_bytes(email_id: EmailPath, caller: Caller, house: House) -> Response:
     opened = await house.mail.open(caller.id, EmailId(email_id))
     return Response(_utf8(body_of(opened.message)), media_type="application/octet-stream", headers=UNTRUSTED)
 
 
-@router.get("/emails/{email_id}/raw", operation_id="getRawEmailContents", response_class=Response)
-async def get_raw_email_contents(email_id: UUID, caller: Caller, house: House) -> Response:
+@router.get(
+    "/emails/{emailId}/raw",
+    operation_id="getRawEmailContents",
+    response_class=Response,
+    responses=told_as("text/plain"),
+)
+async def get_raw_email_contents(email_id: EmailPath, caller: Caller, house: House) -> Response:
     """The bytes as they came: what charset they are in only the message itself can say."""
     raw = await house.mail.raw(caller.id, EmailId(email_id))
     return Response(raw, headers={**UNTRUSTED, "Content-Type": "text/plain"})
 
 
-@router.get("/emails/{email_id}/raw/json", operation_id="getRawEmailJson")
-async def get_raw_email_json(email_id: UUID, caller: Caller, house: House) -> RawEmailJson:
+@router.get("/emails/{emailId}/raw/json", operation_id="getRawEmailJson")
+async def get_raw_email_json(email_id: EmailPath, caller: Caller, house: House) -> RawEmailJson:
     return RawEmailJson.of(await house.mail.raw(caller.id, EmailId(email_id)))
 
 
 # Its attachments
 
 
-@router.get("/emails/{email_id}/attachments", operation_id="getEmailAttachments")
-async def get_email_attachments(email_id: UUID, caller: Caller, house: House) -> list[AttachmentMetaData]:
+@router.get("/emails/{emailId}/attachments", operation_id="getEmailAttachments")
+async def get_email_attachments(email_id: EmailPath, caller: Caller, house: House) -> list[AttachmentMetaData]:
     return [AttachmentMetaData.of(one) for one in await house.mail.attachments(caller.id, EmailId(email_id))]
 
 
 @router.get(
-    "/emails/{email_id}/attachments/{attachment_id}", operation_id="downloadAttachment", response_class=Response
+    "/emails/{emailId}/attachments/{attachmentId}",
+    operation_id="downloadAttachment",
+    response_class=Response,
+    responses=told_as("*/*"),
 )
-async def download_attachment(email_id: UUID, attachment_id: Text, caller: Caller, house: House) -> Response:
+async def download_attachment(
+    email_id: EmailPath, attachment_id: AttachmentPath, caller: Caller, house: House
+) -> Response:
     attachment, content = await house.mail.attachment_content(caller.id, attachment_id, EmailId(email_id))
     return attachment_response(content, attachment.content_type, attachment.name)
 
 
-@router.get("/emails/{email_id}/attachments/{attachment_id}/base64", operation_id="downloadAttachmentBase64")
+@router.get("/emails/{emailId}/attachments/{attachmentId}/base64", operation_id="downloadAttachmentBase64")
 async def download_attachment_base64(
-    email_id: UUID, attachment_id: Text, caller: Caller, house: House
+    email_id: EmailPath, attachment_id: AttachmentPath, caller: Caller, house: House
 ) -> DownloadAttachmentDto:
     attachment, content = await house.mail.attachment_content(caller.id, attachment_id, EmailId(email_id))
     return DownloadAttachmentDto.of(content, attachment.content_type)
 
 
-@router.get("/emails/{email_id}/attachments/{attachment_id}/metadata", operation_id="getAttachmentMetaData")
+@router.get("/emails/{emailId}/attachments/{attachmentId}/metadata", operation_id="getAttachmentMetaData")
 async def get_attachment_meta_data(
-    email_id: UUID, attachment_id: Text, caller: Caller, house: House
+    email_id: EmailPath, attachment_id: AttachmentPath, caller: Caller, house: House
 ) -> AttachmentMetaData:
     return AttachmentMetaData.of(await house.mail.attachment(caller.id, attachment_id, EmailId(email_id)))
 
@@ -247,6 +258,12 @@ def _ascii_or_encoded(name: str) -> str | tuple[str, str, str]:
 
 def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "replace")
+
+
+async def _listed(query: EmailQuery, sync_first: bool, caller: Account, house: Services) -> PageEmailProjection:
+    if sync_first:
+        await house.waiting.refresh(caller.id, query.inbox_ids)
+    return PageEmailProjection.of(await house.mail.page(caller.id, query), EmailProjection.of)
 
 
 async def _whole(email: Email | None, caller: Account, house: Services) -> EmailDto:

@@ -23,6 +23,7 @@ STATUSES: dict[type[PosthouseError], int] = {
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.NoMatchInTime: 408,
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.Unavailable: 503,

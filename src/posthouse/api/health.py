@@ -1,6 +1,5 @@
 """Whether the server is ready: for whoever starts it, watches it or balances load before it. Needs no key."""
 
-
 from fastapi import APIRouter, Response
 
 from posthouse.api.context import House

@@ -3,10 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Request, Response
 
-from posthouse.api.context import Caller, House, controller
-from posthouse.api.wire.common import CountDto, Moment
+from posthouse.api.context import Caller, House, InboxPath, controller
+from posthouse.api.patience import while_connected
+from posthouse.api.waiting import wait_for_email
+from posthouse.api.wire.common import CountDto, Moment, Text
 from posthouse.api.wire.inboxes import (
     CreateInboxDto,
     CreateInboxQuery,
@@ -24,7 +26,7 @@ from posthouse.api.wire.inboxes import (
     SearchInboxesOptions,
     UpdateInboxOptions,
 )
-from posthouse.api.wire.mail import EmailPreview, InboxEmailsQuery, InboxPageQuery, PageEmailPreview
+from posthouse.api.wire.mail import EmailDto, EmailPreview, InboxEmailsQuery, InboxPageQuery, PageEmailPreview
 from posthouse.api.wire.sending import (
     PageSentEmailProjection,
     SendEmailOptions,
@@ -32,10 +34,12 @@ from posthouse.api.wire.sending import (
     SentEmailProjection,
     SentListQuery,
 )
+from posthouse.api.wire.waiting import LatestInInboxQuery
 from posthouse.model.accounts import Account
 from posthouse.model.values import InboxId, Slice
 from posthouse.services import Services
 from posthouse.services.inboxes import NewInbox
+from posthouse.services.waiting import PATIENCE
 
 router = controller("InboxController")
 common = controller("CommonActionsController")
@@ -110,37 +114,44 @@ async def get_inbox_ids(caller: Caller, house: House) -> InboxIdsResult:
     return InboxIdsResult(inbox_ids=[InboxIdItem(id=inbox, email_address=address) for inbox, address in found])
 
 
+@router.get("/inboxes/getLatestEmail", operation_id="getLatestEmailInInbox")
+async def get_latest_email_in_inbox(
+    query: Annotated[LatestInInboxQuery, Query()], request: Request, caller: Caller, house: House
+) -> EmailDto:
+    return await wait_for_email(query.to_domain(), request, caller, house)
+
+
 @router.get("/inboxes/byEmailAddress", operation_id="getInboxByEmailAddress")
 async def get_inbox_by_email_address(
-    email_address: Annotated[str, Query(alias="emailAddress", min_length=1)], caller: Caller, house: House
+    email_address: Annotated[Text, Query(alias="emailAddress", min_length=1)], caller: Caller, house: House
 ) -> InboxByEmailAddressResult:
     return InboxByEmailAddressResult.of(await house.inboxes.by_address(caller.id, email_address))
 
 
 @router.get("/inboxes/byName", operation_id="getInboxByName")
 async def get_inbox_by_name(
-    name: Annotated[str, Query(min_length=1)], caller: Caller, house: House
+    name: Annotated[Text, Query(min_length=1)], caller: Caller, house: House
 ) -> InboxByNameResult:
     return InboxByNameResult.of(await house.inboxes.by_name(caller.id, name))
 
 
 @router.get("/inboxes/exists", operation_id="doesInboxExist")
 async def does_inbox_exist(
-    email_address: Annotated[str, Query(alias="emailAddress")], caller: Caller, house: House
+    email_address: Annotated[Text, Query(alias="emailAddress")], caller: Caller, house: House
 ) -> InboxExistsDto:
     return InboxExistsDto(exists=await house.inboxes.by_address(caller.id, email_address) is not None)
 
 
-@router.get("/inboxes/{inbox_id}", operation_id="getInbox")
-async def get_inbox(inbox_id: UUID, caller: Caller, house: House) -> InboxDto:
+@router.get("/inboxes/{inboxId}", operation_id="getInbox")
+async def get_inbox(inbox_id: InboxPath, caller: Caller, house: House) -> InboxDto:
     return InboxDto.of(await house.inboxes.get(caller.id, InboxId(inbox_id)))
 
 
 # Changing
 
 
-@router.patch("/inboxes/{inbox_id}", operation_id="updateInbox")
-async def update_inbox(inbox_id: UUID, options: UpdateInboxOptions, caller: Caller, house: House) -> InboxDto:
+@router.patch("/inboxes/{inboxId}", operation_id="updateInbox")
+async def update_inbox(inbox_id: InboxPath, options: UpdateInboxOptions, caller: Caller, house: House) -> InboxDto:
     return InboxDto.of(await house.inboxes.change(caller.id, InboxId(inbox_id), **options.changes()))
 
 
@@ -154,8 +165,8 @@ async def delete_all_inboxes(
     await house.inboxes.delete_all(caller.id, Slice(since=since, before=before))
 
 
-@router.delete("/inboxes/{inbox_id}", operation_id="deleteInbox", status_code=204)
-async def delete_inbox(inbox_id: UUID, caller: Caller, house: House) -> None:
+@router.delete("/inboxes/{inboxId}", operation_id="deleteInbox", status_code=204)
+async def delete_inbox(inbox_id: InboxPath, caller: Caller, house: House) -> None:
     await house.inboxes.delete(caller.id, InboxId(inbox_id))
 
 
@@ -164,8 +175,8 @@ async def delete_email_address(inbox_id: Annotated[UUID, Query(alias="inboxId")]
     await house.inboxes.delete(caller.id, InboxId(inbox_id))
 
 
-@router.delete("/inboxes/{inbox_id}/deleteAllInboxEmails", operation_id="deleteAllInboxEmails", status_code=204)
-async def delete_all_inbox_emails(inbox_id: UUID, caller: Caller, house: House) -> None:
+@router.delete("/inboxes/{inboxId}/deleteAllInboxEmails", operation_id="deleteAllInboxEmails", status_code=204)
+async def delete_all_inbox_emails(inbox_id: InboxPath, caller: Caller, house: House) -> None:
     await house.inboxes.empty(caller.id, InboxId(inbox_id))
 
 
@@ -177,52 +188,61 @@ async def empty_inbox(inbox_id: Annotated[UUID, Query(alias="inboxId")], caller:
 # The mail in one
 
 
-@router.get("/inboxes/{inbox_id}/emails", operation_id="getEmails")
+@router.get("/inboxes/{inboxId}/emails", operation_id="getEmails")
 async def get_emails(
-    inbox_id: UUID, query: Annotated[InboxEmailsQuery, Query()], caller: Caller, house: House
+    inbox_id: InboxPath, query: Annotated[InboxEmailsQuery, Query()], request: Request, caller: Caller, house: House
 ) -> list[EmailPreview]:
+    """With `minCount` and `retryTimeout` it waits for so many, and is a 408 when they don't come."""
+    wish = query.to_wait(InboxId(inbox_id))
+    if wish is not None:
+        await while_connected(request, house.waiting.wait(caller.id, wish))
+    else:
+        await house.waiting.refresh(caller.id, [InboxId(inbox_id)], unless_fresh=True, patience=PATIENCE)
     page = await house.mail.page(caller.id, query.to_domain(InboxId(inbox_id)))
     return [EmailPreview.of(email) for email in page.items]
 
 
-@router.get("/inboxes/{inbox_id}/emails/paginated", operation_id="getInboxEmailsPaginated")
+@router.get("/inboxes/{inboxId}/emails/paginated", operation_id="getInboxEmailsPaginated")
 async def get_inbox_emails_paginated(
-    inbox_id: UUID, query: Annotated[InboxPageQuery, Query()], caller: Caller, house: House
+    inbox_id: InboxPath, query: Annotated[InboxPageQuery, Query()], caller: Caller, house: House
 ) -> PageEmailPreview:
+    if query.sync_connectors:
+        await house.waiting.refresh(caller.id, [InboxId(inbox_id)])
     return PageEmailPreview.of(await house.mail.page(caller.id, query.to_domain(InboxId(inbox_id))), EmailPreview.of)
 
 
-@router.get("/inboxes/{inbox_id}/emails/count", operation_id="getInboxEmailCount")
-async def get_inbox_email_count(inbox_id: UUID, caller: Caller, house: House) -> CountDto:
+@router.get("/inboxes/{inboxId}/emails/count", operation_id="getInboxEmailCount")
+async def get_inbox_email_count(inbox_id: InboxPath, caller: Caller, house: House) -> CountDto:
     return CountDto(total_elements=await house.mail.count(caller.id, InboxId(inbox_id)))
 
 
 # Sending from one
 
 
-@router.post("/inboxes/{inbox_id}", operation_id="sendEmail", status_code=201)
-async def send_email(inbox_id: UUID, options: SendEmailOptions, caller: Caller, house: House) -> None:
+@router.post("/inboxes/{inboxId}", operation_id="sendEmail", status_code=201, response_class=Response)
+async def send_email(inbox_id: InboxPath, options: SendEmailOptions, caller: Caller, house: House) -> Response:
     await house.sending.send_from_inbox(caller.id, InboxId(inbox_id), options.to_domain())
+    return Response(status_code=201)
 
 
-@router.post("/inboxes/{inbox_id}/confirm", operation_id="sendEmailAndConfirm", status_code=201)
+@router.post("/inboxes/{inboxId}/confirm", operation_id="sendEmailAndConfirm", status_code=201)
 async def send_email_and_confirm(
-    inbox_id: UUID, options: SendEmailOptions, caller: Caller, house: House
+    inbox_id: InboxPath, options: SendEmailOptions, caller: Caller, house: House
 ) -> SentEmailDto:
     sent = await house.sending.send_from_inbox(caller.id, InboxId(inbox_id), options.to_domain())
     return SentEmailDto.of(*await house.sending.open(caller.id, sent.id))
 
 
-@router.get("/inboxes/{inbox_id}/sent", operation_id="getInboxSentEmails")
+@router.get("/inboxes/{inboxId}/sent", operation_id="getInboxSentEmails")
 async def get_inbox_sent_emails(
-    inbox_id: UUID, query: Annotated[SentListQuery, Query()], caller: Caller, house: House
+    inbox_id: InboxPath, query: Annotated[SentListQuery, Query()], caller: Caller, house: House
 ) -> PageSentEmailProjection:
     page = await house.sending.page(caller.id, query.slice(), inbox=InboxId(inbox_id), search=query.search_filter or "")
     return PageSentEmailProjection.of(page, SentEmailProjection.of)
 
 
-@router.get("/inboxes/{inbox_id}/sent/count", operation_id="getInboxSentCount")
-async def get_inbox_sent_count(inbox_id: UUID, caller: Caller, house: House) -> CountDto:
+@router.get("/inboxes/{inboxId}/sent/count", operation_id="getInboxSentCount")
+async def get_inbox_sent_count(inbox_id: InboxPath, caller: Caller, house: House) -> CountDto:
     return CountDto(total_elements=await house.sending.count(caller.id, InboxId(inbox_id)))
 
 

@@ -1,11 +1,10 @@
 """The sent-emails controller."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Query, Response
 
-from posthouse.api.context import Caller, House, controller
+from posthouse.api.context import Caller, EmailPath, House, PathId, controller, told_as
 from posthouse.api.emails import HTML, UNTRUSTED
 from posthouse.api.wire.mail import RawEmailJson, body_of
 from posthouse.api.wire.sending import AllSentQuery, PageSentEmailProjection, SentEmailDto, SentEmailProjection
@@ -28,28 +27,35 @@ async def delete_all_sent_emails(caller: Caller, house: House) -> None:
     await house.sending.delete_all(caller.id)
 
 
-@router.get("/sent/{sent_id}", operation_id="getSentEmail")
-async def get_sent_email(sent_id: UUID, caller: Caller, house: House) -> SentEmailDto:
+@router.get("/sent/{id}", operation_id="getSentEmail")
+async def get_sent_email(sent_id: PathId, caller: Caller, house: House) -> SentEmailDto:
     return SentEmailDto.of(*await house.sending.open(caller.id, SentId(sent_id)))
 
 
-@router.delete("/sent/{sent_id}", operation_id="deleteSentEmail", status_code=204)
-async def delete_sent_email(sent_id: UUID, caller: Caller, house: House) -> None:
+@router.delete("/sent/{id}", operation_id="deleteSentEmail", status_code=204)
+async def delete_sent_email(sent_id: PathId, caller: Caller, house: House) -> None:
     await house.sending.delete(caller.id, SentId(sent_id))
 
 
-@router.get("/sent/{sent_id}/html", operation_id="getSentEmailHTMLContent", response_class=Response)
-async def get_sent_email_html_content(sent_id: UUID, caller: Caller, house: House) -> Response:
+@router.get(
+    "/sent/{id}/html", operation_id="getSentEmailHTMLContent", response_class=Response, responses=told_as("text/html")
+)
+async def get_sent_email_html_content(sent_id: PathId, caller: Caller, house: House) -> Response:
     _, message = await house.sending.open(caller.id, SentId(sent_id))
     return Response(body_of(message).encode("utf-8", "replace"), media_type=HTML, headers=UNTRUSTED)
 
 
-@router.get("/sent/{sent_id}/raw", operation_id="getRawSentEmailContents", response_class=Response)
-async def get_raw_sent_email_contents(sent_id: UUID, caller: Caller, house: House) -> Response:
+@router.get(
+    "/sent/{emailId}/raw",
+    operation_id="getRawSentEmailContents",
+    response_class=Response,
+    responses=told_as("text/plain"),
+)
+async def get_raw_sent_email_contents(sent_id: EmailPath, caller: Caller, house: House) -> Response:
     raw = await house.sending.raw(caller.id, SentId(sent_id))
     return Response(raw, headers={**UNTRUSTED, "Content-Type": "text/plain"})
 
 
-@router.get("/sent/{sent_id}/raw/json", operation_id="getRawSentEmailJson")
-async def get_raw_sent_email_json(sent_id: UUID, caller: Caller, house: House) -> RawEmailJson:
+@router.get("/sent/{emailId}/raw/json", operation_id="getRawSentEmailJson")
+async def get_raw_sent_email_json(sent_id: EmailPath, caller: Caller, house: House) -> RawEmailJson:
     return RawEmailJson.of(await house.sending.raw(caller.id, SentId(sent_id)))

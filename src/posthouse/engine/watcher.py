@@ -10,13 +10,13 @@ import contextlib
 import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from posthouse.model.errors import FolderMissing, NotFound, PosthouseError, RemoteError
 from posthouse.model.standing import Mode, MomentKind
-from posthouse.model.sync import Glance, Snapshot
+from posthouse.model.sync import Glance
 from posthouse.model.values import Backoff, Clock, ConnectorId
 from posthouse.services.desk import Desk, Session
 from posthouse.services.sync import Asked, Sync
@@ -30,6 +30,8 @@ SURVIVED = timedelta(minutes=5)
 GLANCE = timedelta(minutes=10)
 """How often a pushed folder is opened anew: some servers tell of changes only then (Naver)."""
 _LONGEST_HINT = timedelta(hours=1)  # a server may wish for a longer pause; it doesn't get it
+_MOST_MISSED = 2
+"""So often in a row a server that has told before may be late with its news; one that never has, not once."""
 _LOCKED_LOOK = timedelta(hours=6)
 _SHORT = timedelta(seconds=1)
 
@@ -58,19 +60,21 @@ class Watcher:
         self._gate = gate
         self._now = now
         self._deaf = False
-        self._ended = False
+        self.ended = False
+        self._resting = False
+        self._pushed_at: datetime | None = None
         self._wake: asyncio.Event | None = None
 
     def end(self) -> None:
         """Have `run` return soon, with a goodbye to the server: what is being done is done first."""
-        self._ended = True
+        self.ended = True
         if self._wake is not None:
             self._wake.set()
 
     async def run(self) -> None:
         with self._watching.changes(self._id) as changes:
             self._wake = changes.news
-            while not self._ended:
+            while not self.ended:
                 try:
                     brief = await self._watching.brief(self._id)
                     if brief is None:
@@ -82,7 +86,7 @@ class Watcher:
                 except Exception:
                     log.exception("looking after a connector failed by a fault of ours", connector=str(self._id))
                     pause = BACKOFF.most
-                if pause and not self._ended and await changes.next(pause.total_seconds()):
+                if pause and not self.ended and await changes.next(pause.total_seconds()):
                     self._deaf = False  # other settings, another server perhaps
 
     async def _round(self, brief: Brief, wake: asyncio.Event) -> timedelta:
@@ -94,6 +98,7 @@ class Watcher:
                 await self._watching.plan_next(self._id, None)
             return _LOCKED_LOOK
         began = self._now()
+        self._resting = False
         try:
             async with contextlib.AsyncExitStack() as stack:
                 async with self._gate.passage(brief.host):
@@ -102,7 +107,7 @@ class Watcher:
                 try:
                     await self._stay(brief, session, desk, wake)
                 except RemoteError as error:
-                    if self._now() - began > SURVIVED:
+                    if self._resting and error.retry_after is None and self._now() - began > SURVIVED:
                         await self._watching.note(self._id, MomentKind.DISCONNECTED, error.message)
                         return _jittered(_SHORT)
                     await self._sync.note_failure(brief.connector, error, session.transcript.lines)
@@ -114,23 +119,23 @@ class Watcher:
             return _SHORT  # disabled or deleted this very moment
         except RemoteError as error:
             hint = error.retry_after
-        if hint is not None:
-            return await self._pause(min(hint, _LONGEST_HINT), MomentKind.THROTTLED)
-        return await self._pause(None)
+        return await self._pause(hint)
 
-    async def _pause(self, hint: timedelta | None, kind: MomentKind | None = None) -> timedelta:
-        """The pause after a failure, noted as when we look next."""
+    async def _pause(self, hint: timedelta | None) -> timedelta:
+        """The pause after a failure, noted as when we look next; not shorter than the server wishes."""
         brief = await self._watching.brief(self._id)
         if brief is None:
             return _SHORT
-        pause = _jittered(max(hint or timedelta(), BACKOFF.pause(brief.standing.failures)))
-        if kind is not None:
-            await self._watching.note(self._id, kind, f"the server wants a pause: next look in {pause.seconds} s")
+        pause = _jittered(BACKOFF.pause(brief.standing.failures))
+        if hint is not None:
+            pause = min(max(pause, hint + (hint - _jittered(hint))), _LONGEST_HINT)
+            text = f"the server wants a pause: next look in {pause.total_seconds():.0f} s"
+            await self._watching.note(self._id, MomentKind.THROTTLED, text)
         await self._watching.plan_next(self._id, self._now() + pause)
         return pause
 
     async def _stay(self, brief: Brief, session: Session, desk: Desk, wake: asyncio.Event) -> None:
-        """Keep the session until the settings change. Raises when it ends in any other way."""
+        """Keep the session until the settings change, or we are to end. Raises when it ends in any other way."""
         push = session.mailbox.can_push and not self._deaf
         mode = Mode.PUSH if push else Mode.POLL
         how = "the server pushes new mail" if push else f"asking every {brief.interval.total_seconds():.0f} s"
@@ -138,34 +143,50 @@ class Watcher:
         told = push and bool(brief.folders) and await session.mailbox.notify(brief.folders)
         others: dict[str, Glance] = {}
         await self._look_around(brief, session, others)
-        seen = await self._sync_once(brief, session)
+        pause = _next_look(brief, push)
+        await self._sync_once(brief, session, next_in=pause)
+        may_miss = 0
         while True:
-            interval = max(GLANCE, brief.interval) if push else brief.interval
-            due = self._now() + _jittered(interval)
-            await self._watching.plan_next(self._id, due)
+            due = self._now() + pause
             news = False
             while not news and self._now() < due:
-                await desk.serve(session)
-                if session.broken:
-                    raise _SessionFailed
+                if await desk.serve(session):
+                    if session.broken:
+                        raise _SessionFailed(session.retry_after)
+                    if session.seen is None:  # another folder was looked at, or not all of this one
+                        news = True
+                        break
                 left = (due - self._now()).total_seconds()
                 news = await self._rest(session, wake, min(left, _proof_in()) if push else left, push)
                 if wake.is_set():
                     wake.clear()
-                    if not desk.busy and not brief.same_work(await self._watching.brief(self._id)):
+                    if self.ended:
+                        return
+                    if not brief.same_work(await self._watching.brief(self._id)):
+                        self._deaf = False  # another server perhaps
                         await self._watching.note(self._id, MomentKind.CHANGED, "the settings have changed")
                         return
-                elif push and not news and self._now() < due:
+                elif news:
+                    may_miss = _MOST_MISSED
+                elif push and self._now() < due:
                     asked = self._now()
                     if await session.mailbox.anything_new():
-                        await self._go_deaf(brief)
-                        push, news = False, True
+                        news = True
+                        may_miss -= 1
+                        if may_miss < 0:
+                            await self._go_deaf(brief)
+                            push = False
+                    elif session.seen is None:
+                        news = True
                     else:
                         self._watching.fresh(self._id, asked)
                         news = not told and await self._look_around(brief, session, others)
             moved = await self._look_around(brief, session, others) if news or not push else False
-            if news or moved or not push or await self._has_changed(session, seen):
-                seen = await self._sync_once(brief, session)
+            pause = _next_look(brief, push)
+            if news or moved or not push or await self._has_changed(session):
+                await self._sync_once(brief, session, next_in=pause)
+            else:
+                await self._watching.plan_next(self._id, self._now() + pause)
 
     async def _rest(self, session: Session, wake: asyncio.Event, rest: float, push: bool) -> bool:
         """Wait until there is something to do. True: the server has told of a change."""
@@ -173,10 +194,12 @@ class Watcher:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), max(0.0, rest))
             return False
-        if not await session.mailbox.idle(wake, rest):
-            return False
-        await self._watching.pushed(self._id)
-        return True
+        self._resting = True
+        told = await session.mailbox.idle(wake, rest)
+        self._resting = False
+        if told:
+            self._pushed_at = self._now()
+        return told
 
     async def _look_around(self, brief: Brief, session: Session, others: dict[str, Glance]) -> bool:
         """Sync those of the other folders that look different now. True: there were some, and the connector's own
@@ -196,9 +219,9 @@ class Watcher:
                 moved = True
         return moved
 
-    async def _has_changed(self, session: Session, seen: Snapshot | None) -> bool:
+    async def _has_changed(self, session: Session) -> bool:
         """Open the folder anew, and compare. Where nothing has come, that proves it."""
-        asked = self._now()
+        asked, seen = self._now(), session.seen
         found = await session.mailbox.select(session.settings.folder)
         if seen is None or (found.uid_validity, found.next_uid) != (seen.uid_validity, seen.next_uid):
             return True
@@ -213,18 +236,30 @@ class Watcher:
         )
         await self._watching.note(self._id, MomentKind.DOWNGRADED, text, mode=Mode.POLL)
 
-    async def _sync_once(self, brief: Brief, session: Session, folder: str | None = None) -> Snapshot | None:
-        outcome = await self._sync.run_in(session, brief.connector, Asked(by_itself=True, folder=folder))
+    async def _sync_once(
+        self, brief: Brief, session: Session, folder: str | None = None, next_in: timedelta | None = None
+    ) -> None:
+        asked = Asked(by_itself=True, folder=folder, pushed_at=self._pushed_at, next_in=next_in)
+        self._pushed_at = None
+        outcome = await self._sync.run_in(session, brief.connector, asked)
         if outcome.failure is not None:
-            raise _SessionFailed
-        return outcome.seen
+            raise _SessionFailed(session.retry_after)
 
 
 _MISSING = Glance(None, None, None)
 
 
 class _SessionFailed(Exception):
-    """A sync has failed in the session, and has written down why."""
+    """A sync has failed in the session, and has written down why. The server may wish for a pause."""
+
+    def __init__(self, retry_after: timedelta | None) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
+def _next_look(brief: Brief, push: bool) -> timedelta:
+    """In how long a folder is looked at again when nothing calls for it before."""
+    return _jittered(max(GLANCE, brief.interval) if push else brief.interval)
 
 
 def _proof_in() -> float:

@@ -22,7 +22,7 @@ BEAT = 2.0
 """Seconds between two signs of life."""
 _SHARE_OUT = 5  # beats between two looks at who has what, when nothing has changed meanwhile
 _ADOPTED_AT_ONCE = 1000
-_GOODBYES = 20.0  # seconds that the sessions have to say goodbye
+_GOODBYES = 5.0  # seconds that watchers have to finish what they do and to say goodbye; what is left is cut off
 
 
 class Worker:
@@ -31,19 +31,18 @@ class Worker:
         self._watching = watching
         self._now = now
         self._gate = Gate()
-        self._watchers: dict[ConnectorId, asyncio.Task[None]] = {}
+        self._watchers: dict[ConnectorId, tuple[Watcher, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
         """Look after connectors until cancelled; then say goodbye everywhere, and set them free."""
         worker: UUID | None = None
-        beats = 0
+        beats, news = 0, False
         try:
             with self._watching.changes() as changes:
                 while True:
                     try:
-                        worker = await self._beat(worker)
-                        if changes.news.is_set() or beats % _SHARE_OUT == 0:
-                            changes.news.clear()
+                        before, worker = worker, await self._beat(worker)
+                        if news or worker != before or beats % _SHARE_OUT == 0:
                             await self._share_out(worker)
                         await self._watching.flush()
                         beats += 1
@@ -51,7 +50,7 @@ class Worker:
                         log.warning("the engine can't reach its database", why=error.message)
                     except Exception:
                         log.exception("the engine stumbled by a fault of ours")
-                    await changes.next(BEAT)
+                    news = await changes.next(BEAT)
         finally:
             await self._drop_all()
             with contextlib.suppress(PosthouseError):
@@ -69,20 +68,30 @@ class Worker:
 
     async def _share_out(self, worker: UUID) -> None:
         mine = await self._watching.share_out(worker, _ADOPTED_AT_ONCE)
-        await self._drop(set(self._watchers) - mine)
+        self._let_go(set(self._watchers) - mine)
         for connector_id in mine:
             running = self._watchers.get(connector_id)
-            if running is None or running.done():
+            if running is None or running[1].done():
                 watcher = Watcher(connector_id, self._sync, self._watching, self._gate, self._now)
-                self._watchers[connector_id] = asyncio.create_task(watcher.run())
+                self._watchers[connector_id] = watcher, asyncio.create_task(watcher.run())
+
+    def _let_go(self, ids: set[ConnectorId]) -> set[asyncio.Task[None]]:
+        """Have these watchers end; their sessions say goodbye, all at the same time, while we go on. Those that are
+        not gone yet."""
+        leaving = set()
+        for connector_id in ids:
+            watcher, task = self._watchers[connector_id]
+            if task.done():
+                del self._watchers[connector_id]
+                continue
+            leaving.add(task)
+            if not watcher.ended:
+                watcher.end()
+                asyncio.get_running_loop().call_later(_GOODBYES, task.cancel)
+        return leaving
 
     async def _drop_all(self) -> None:
-        await self._drop(set(self._watchers))
-
-    async def _drop(self, ids: set[ConnectorId]) -> None:
-        """End these watchers; their sessions say goodbye, all at the same time."""
-        tasks = [self._watchers.pop(connector_id) for connector_id in ids]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_GOODBYES)
+        """End all watchers, and wait until they are gone."""
+        if leaving := self._let_go(set(self._watchers)):
+            await asyncio.wait(leaving, timeout=2 * _GOODBYES)
+        self._watchers.clear()

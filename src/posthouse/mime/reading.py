@@ -85,8 +85,9 @@ def text_of(raw: bytes | memoryview | mmap.mmap, part: Part) -> str:
 
 
 def search_text(message: Message) -> str:
-    """The words to find `message`'s body by: one line of plain text, at most 64 Ki characters."""
-    return _one_line(message, _SEARCHED)
+    """What to find `message`'s body by: its plain text as it stands, or its markup's words in one line; at most 64 Ki
+    characters."""
+    return message.text[:_SEARCHED] if message.text.strip() else _one_line(message, _SEARCHED)
 
 
 def excerpt(message: Message) -> str:

@@ -5,6 +5,7 @@
     ├─ Unauthorized                    no key, or one that we don't know    401
     ├─ Forbidden                       known, but not allowed               403
     ├─ NotFound                        not there, or not yours              404   NOT_FOUND
+    ├─ NoMatchInTime                   waited for, and did not come         408
     ├─ Conflict                        already so, or in use                409
     ├─ TooLarge                        over a limit of ours                 413
     ├─ Unavailable                     our database does not answer         503
@@ -61,6 +62,10 @@ class Forbidden(PosthouseError):
 
 class NotFound(PosthouseError):
     """It does not exist, or belongs to somebody else: the two are never told apart."""
+
+
+class NoMatchInTime(PosthouseError):
+    """What was waited for has not come in time; the message says what came instead, and how fresh we are."""
 
 
 class Conflict(PosthouseError):

@@ -90,15 +90,71 @@ class Email:
     stored: Stored
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in an inbox's journal: what came in after it can be told from all that was there before."""
+
+    inbox_id: InboxId
+    position: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailQuery:
-    """Which emails of an account are asked for. An empty `inbox_ids` means all inboxes; `search` is words."""
+    """Which emails of an account are asked for. An empty `inbox_ids` means all inboxes; `search` is words; with
+    `after`, only those that came in after this place in their inbox's journal."""
 
     slice: Slice
     inbox_ids: tuple[InboxId, ...] = ()
     unread_only: bool = False
     favourites_only: bool = False
     search: str = ""
+    after: Mark | None = None
+
+
+class Place(StrEnum):
+    """Where in an email a match looks. HEADERS is every header, as a line `Name: value`."""
+
+    SUBJECT = "SUBJECT"
+    TO = "TO"
+    CC = "CC"
+    BCC = "BCC"
+    FROM = "FROM"
+    HEADERS = "HEADERS"
+
+
+class Should(StrEnum):
+    """What a match asks for: MATCH is a regular expression that is found anywhere, EQUAL means the whole text."""
+
+    MATCH = "MATCH"
+    CONTAIN = "CONTAIN"
+    EQUAL = "EQUAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Something that an email should have in one place.
+
+    Upper and lower case are told apart in subjects, and not in addresses, names and headers; a regular expression
+    says itself what it wants (`(?i)`). An address EQUALs without its display name.
+    """
+
+    place: Place
+    should: Should
+    value: str
+
+    def __str__(self) -> str:
+        return f'{self.place} {self.should} "{self.value}"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criteria:
+    """What an email must be like: all of this holds. `attachments` says whether it must have some."""
+
+    matches: tuple[Match, ...] = ()
+    attachments: tuple[bool, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.matches or self.attachments)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

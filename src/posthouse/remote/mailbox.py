@@ -16,7 +16,7 @@ from mmap import ACCESS_READ, mmap
 from typing import BinaryIO, TypeVar, cast
 
 from posthouse.model.connectors import ImapSettings, Security
-from posthouse.model.errors import FolderMissing, Garbled, Invalid, PosthouseError, RemoteError, Stage
+from posthouse.model.errors import FolderMissing, Garbled, Invalid, PosthouseError, RemoteError, Stage, Unreachable
 from posthouse.model.events import Transcript
 from posthouse.model.sync import Buffer, Cursor, Folder, Glance, Identity, RawMessage, Snapshot, Wake
 from posthouse.protocols.exchange import CommandRefused, Exchange, ProtocolError
@@ -45,6 +45,9 @@ _US = {"name": "Posthouse"}
 _AGAIN = (1.0, 1.7, 2.9)  # seconds before we ask again for what a lagging replica has announced and not got yet
 _MOST_REFUSED = 3  # single messages that a server may be unable to give before we doubt the server
 _SHOWN_FOLDERS = 12
+
+_takes_commands_together: dict[str, bool] = {}
+"""By host, what came of the first question to a session that idles. One that has failed then is asked more gently."""
 
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*((?:[^\r\n]|\r?\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
 
@@ -297,8 +300,16 @@ class ImapMailbox:
 
     async def anything_new(self) -> bool:
         """Ask whether the selected folder has changed since it was last looked at, or told of."""
-        with self._words.at(Stage.TRANSFER):
-            return await self._stream.run(self._session.noop(), within=self._bounds.check)
+        host = self._stream.host
+        try:
+            with self._words.at(Stage.TRANSFER):
+                exchange = self._session.noop(one_by_one=not _takes_commands_together.get(host, True))
+                news = await self._stream.run(exchange, within=self._bounds.check)
+        except (Unreachable, Garbled):
+            _takes_commands_together.setdefault(host, False)
+            raise
+        _takes_commands_together.setdefault(host, True)
+        return news
 
     async def close(self) -> None:
         """Say goodbye and close; never raises."""

@@ -9,6 +9,7 @@ from posthouse.services.inboxes import Inboxes
 from posthouse.services.mail import Mail
 from posthouse.services.sending import Sending
 from posthouse.services.sync import Sync
+from posthouse.services.waiting import Waiting
 from posthouse.services.watching import Watching
 
 
@@ -24,3 +25,4 @@ class Services:
     sending: Sending
     attachments: Attachments
     watching: Watching
+    waiting: Waiting

@@ -48,7 +48,7 @@ class Batches:
     """How much is filed in one transaction, and how much a first look at a folder takes at the most."""
 
     messages: int = 250
-    bytes: int = 16 << 20
+    bytes: int = 8 << 20
     first_sync: int | None = None
 
 
@@ -101,10 +101,11 @@ class Fetching:
                 if place is None or start < place.cursor.next_uid:
                     place = await self._begin(run, seen, era=place.era if place else 0)
         wanted = await self._wanted(run, mailbox, place, range(start, seen.next_uid))
-        await self._fetch(run, mailbox, place, wanted)
-        if run.since is None and not wanted:
+        if wanted:
+            await self._fetch(run, mailbox, place, wanted)
+        elif run.since is None:
             await self._finish(run, place, seen)
-            run.complete = True
+        run.complete = run.since is None and not wanted
 
     async def _place(self, run: Run) -> Place | None:
         async with self._database.reading() as tx:
@@ -178,20 +179,24 @@ class Fetching:
     async def _fetch_some(
         self, run: Run, mailbox: Mailbox, place: Place, wanted: "_Wanted", identities: list[Identity]
     ) -> None:
-        """Fetch and file these, one batch being filed while the next one comes."""
+        """Fetch and file these: while one batch comes in, the one before is read and that before it is filed."""
         by_uid = {identity.uid: identity for identity in identities}
-        filing: asyncio.Task[None] | None = None
+        filings: deque[asyncio.Task[None]] = deque()
         try:
             async for batch in self._batched(mailbox.fetch(identities)):
-                if filing is not None:
-                    await filing
-                filing = asyncio.create_task(self._file(run, place, wanted, batch, by_uid))
-            if filing is not None:
-                await filing
+                if len(filings) == 2:
+                    await filings.popleft()
+                before = filings[-1] if filings else None
+                filings.append(asyncio.create_task(self._file(run, place, wanted, batch, by_uid, before)))
+            while filings:
+                await filings.popleft()
         finally:
-            if filing is not None and not filing.done():
+            if filings:
                 # What has been fetched is filed even when the connection breaks behind it.
-                await asyncio.shield(filing)
+                ended = await asyncio.shield(asyncio.gather(*filings, return_exceptions=True))
+                for error in ended:
+                    if isinstance(error, Exception):
+                        raise error
 
     async def _batched(self, messages: AsyncIterator[RawMessage]) -> AsyncIterator[list[RawMessage]]:
         batch: list[RawMessage] = []
@@ -217,58 +222,63 @@ class Fetching:
         wanted: "_Wanted",
         batch: list[RawMessage],
         identities: dict[int, Identity],
+        before: asyncio.Task[None] | None,
     ) -> None:
+        """Keep and read a batch, and file it after the one `before`."""
         batch.sort(key=lambda message: message.uid)  # Yahoo answers in any order
         connector = run.connector
-        prepared = await self._intake.prepare(
-            [
-                Incoming(
-                    content=message.content,
-                    size=message.size,
-                    folder=run.folder,
-                    external_id=str(message.uid),
-                    cut=message.cut,
-                )
-                for message in batch
-            ]
-        )
+        uids, size = [message.uid for message in batch], sum(len(message.content) for message in batch)
+        incoming = [
+            Incoming(
+                content=message.content,
+                size=message.size,
+                folder=run.folder,
+                external_id=str(message.uid),
+                cut=message.cut,
+            )
+            for message in batch
+        ]
+        batch.clear()
+        prepared = await self._intake.prepare(incoming)
+        incoming.clear()  # the bytes need not wait in memory until it is our turn
+        if before is not None:
+            await before
         async with self._fenced(run) as tx:
             taken = await self._intake.take_in(tx, connector.account_id, connector.inbox_id, prepared, connector)
             occurrences = [
                 Occurrence(
-                    uid=raw.uid,
-                    mark=replace(identities[raw.uid], message_id=one.message.message_id).mark,
+                    uid=uid,
+                    mark=replace(identities[uid], message_id=one.gist.message_id).mark,
                     digest=one.digest,
                     email=taken.numbers[one.digest],
                 )
-                for raw, one in zip(batch, prepared, strict=True)
+                for uid, one in zip(uids, prepared, strict=True)
             ]
             await tx.folders.add_occurrences(place.number, place.era, occurrences)
-            wanted.done(raw.uid for raw in batch)
-            if wanted.move_cursor:
+            wanted.done(uids)
+            if wanted.move_cursor and not wanted:
+                await self._remember(tx, run, place)
+            elif wanted.move_cursor:
                 cursor = replace(place.cursor, next_uid=wanted.first_missing)
                 await tx.folders.keep(connector.id, cursor, era=place.era)
-            size = sum(len(message.content) for message in batch)
             await tx.standings.count_usage(connector.id, self._now().date(), size)
         metrics.messages.inc(len(taken.new))
         metrics.message_bytes.inc(size)
         run.email_ids.extend(taken.new)
 
     async def _finish(self, run: Run, place: Place, seen: Snapshot) -> None:
+        """Nothing is missing, although nothing was fetched."""
+        if seen.vanished or _finished(run, place, seen) != place.cursor:
+            async with self._fenced(run) as tx:
+                await self._remember(tx, run, place)
+
+    async def _remember(self, tx: Transaction, run: Run, place: Place) -> None:
         """Everything in the folder is filed: remember how it looked when we opened it."""
-        cursor = replace(
-            place.cursor,
-            uid_validity=seen.uid_validity,
-            next_uid=seen.next_uid,
-            highest_modseq=seen.highest_modseq,
-            search_terms=run.search_terms,
-        )
-        if cursor == place.cursor and not seen.vanished:
-            return
-        async with self._fenced(run) as tx:
-            await tx.folders.keep(run.connector.id, cursor, era=place.era)
+        assert run.seen is not None
+        await tx.folders.keep(run.connector.id, _finished(run, place, run.seen), era=place.era)
+        if place.era:
             await tx.folders.forget_before(place.number, place.era)
-            await tx.folders.forget_vanished(place.number, place.era, seen.vanished)
+        await tx.folders.forget_vanished(place.number, place.era, run.seen.vanished)
 
     @asynccontextmanager
     async def _fenced(self, run: Run) -> AsyncIterator[Transaction]:
@@ -276,6 +286,16 @@ class Fetching:
         async with self._database.transaction() as tx:
             await tx.claims.hold(run.connector.id, run.holder)
             yield tx
+
+
+def _finished(run: Run, place: Place, seen: Snapshot) -> Cursor:
+    return replace(
+        place.cursor,
+        uid_validity=seen.uid_validity,
+        next_uid=seen.next_uid,
+        highest_modseq=seen.highest_modseq,
+        search_terms=run.search_terms,
+    )
 
 
 class _Wanted:

@@ -8,30 +8,28 @@ A message that can't be read is filed all the same, quarantined: with its bytes,
 """
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 
-from posthouse.mime.reading import excerpt, read, search_text
+from posthouse.mime.gist import Gist, Reader, gist
+from posthouse.mime.reading import read
 from posthouse.model.connectors import Connector
 from posthouse.model.errors import NotFound
 from posthouse.model.events import Happening
 from posthouse.model.mail import Attachment, Email, Stored
-from posthouse.model.message import Message
 from posthouse.model.sync import Buffer
 from posthouse.model.values import AccountId, Clock, EmailId, InboxId, new_id
+from posthouse.services.reading import Readers
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Transaction
 from posthouse.store.mail import Filing
-from posthouse.store.search import words
 
 log = structlog.get_logger()
 
-Reader = Callable[[Buffer], Message]
+_FEW = 3  # read here and now, rather than by another process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +45,15 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A message whose bytes are kept and read, and that is not filed yet."""
+    """A message whose bytes are kept and read, and no longer held here; it is not filed yet."""
 
     incoming: Incoming
-    digest: bytes
-    message: Message
-    excerpt: str
-    words: tuple[str, ...]
-    problem: str | None
+    gist: Gist
     stored: Stored
+
+    @property
+    def digest(self) -> bytes:
+        return self.gist.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +66,38 @@ class TakenIn:
 
 
 class Intake:
-    def __init__(self, blobs: Blobs, now: Clock, reader: Reader = read) -> None:
+    """Reads in this process (by `reader`), and many small messages at once by `readers` where there are any."""
+
+    def __init__(self, blobs: Blobs, now: Clock, reader: Reader = read, readers: Readers | None = None) -> None:
         self._blobs = blobs
         self._now = now
         self._reader = reader
+        self._readers = readers
 
     async def prepare(self, incoming: Sequence[Incoming]) -> list[Prepared]:
         """Keep the bytes of these messages and read them. Never raises for what a message says."""
-        stored, read = await asyncio.gather(  # side by side: compressing and the disk leave Python to the reader
-            self._blobs.put([one.content for one in incoming]),
-            asyncio.to_thread(lambda: [self._read(one) for one in incoming]),
-        )
-        return [prepared(where) for prepared, where in zip(read, stored, strict=True)]
+        contents = [one.content for one in incoming]
+        stored, gists = await asyncio.gather(self._blobs.put(contents), self._gists(contents))
+        for one in gists:
+            if one.problem:
+                log.error("a message was quarantined", digest=one.digest.hex(), why=one.problem)
+        return [
+            Prepared(replace(one, content=b""), found, where)
+            for one, found, where in zip(incoming, gists, stored, strict=True)
+        ]
 
-    def _read(self, incoming: Incoming) -> Callable[[Stored], Prepared]:
-        digest = hashlib.sha256(incoming.content).digest()
-        problem = incoming.cut
-        try:
-            message = self._reader(incoming.content)
-            short, found = excerpt(message), words(_findable(message))
-        except Exception as error:  # reading promises never to raise; if it breaks its word, mail must get in
-            log.exception("a message could not be read", digest=digest.hex())
-            message, short, found = Message(), "", ()
-            problem = f"could not be read ({type(error).__name__}); the raw message is kept"
-        return partial(Prepared, incoming, digest, message, short, found, problem)
+    async def _gists(self, contents: Sequence[Buffer]) -> list[Gist]:
+        small = [content for content in contents if isinstance(content, bytes)]
+        if self._readers is None or len(small) <= _FEW:
+            return await asyncio.to_thread(self._read_here, contents)
+        large = [content for content in contents if not isinstance(content, bytes)]
+        of_small, of_large = map(
+            iter, await asyncio.gather(self._readers.read(small), asyncio.to_thread(self._read_here, large))
+        )
+        return [next(of_small if isinstance(content, bytes) else of_large) for content in contents]
+
+    def _read_here(self, contents: Sequence[Buffer]) -> list[Gist]:
+        return [gist(content, self._reader) for content in contents]
 
     async def take_in(
         self,
@@ -128,15 +134,8 @@ class Intake:
         return TakenIn(numbers, new)
 
 
-def _findable(message: Message) -> str:
-    """All that an email should be found by."""
-    people = (*message.sender, *message.to, *message.cc, *message.bcc, *message.reply_to)
-    names = (part.filename for part in message.attachments)
-    return " ".join((message.subject, *map(str, people), *names, message.message_id, search_text(message)))
-
-
 def _filing(account: AccountId, inbox: InboxId, prepared: Prepared, now: datetime) -> Filing:
-    message, incoming = prepared.message, prepared.incoming
+    gist, incoming = prepared.gist, prepared.incoming
     email_id = EmailId(new_id(now))
     attachments = tuple(
         Attachment(
@@ -153,7 +152,7 @@ def _filing(account: AccountId, inbox: InboxId, prepared: Prepared, now: datetim
             transfer=part.transfer,
             created_at=now,
         )
-        for part in message.attachments
+        for part in gist.attachments
     )
     email = Email(
         id=email_id,
@@ -163,24 +162,24 @@ def _filing(account: AccountId, inbox: InboxId, prepared: Prepared, now: datetim
         updated_at=now,
         read=False,
         favourite=False,
-        sender=message.sender[0] if message.sender else None,
-        to=message.to,
-        cc=message.cc,
-        bcc=message.bcc,
-        reply_to=message.reply_to,
-        subject=message.subject,
-        message_id=message.message_id,
-        in_reply_to=message.in_reply_to,
-        sent_at=message.date,
+        sender=gist.sender[0] if gist.sender else None,
+        to=gist.to,
+        cc=gist.cc,
+        bcc=gist.bcc,
+        reply_to=gist.reply_to,
+        subject=gist.subject,
+        message_id=gist.message_id,
+        in_reply_to=gist.in_reply_to,
+        sent_at=gist.date,
         size=incoming.size,
-        excerpt=prepared.excerpt,
-        is_html=bool(message.html),
-        charset=message.charset,
-        content_types=tuple(dict.fromkeys(part.content_type for part in message.parts)),
+        excerpt=gist.excerpt,
+        is_html=gist.is_html,
+        charset=gist.charset,
+        content_types=gist.content_types,
         attachment_ids=tuple(attachment.id for attachment in attachments),
         folder=incoming.folder,
         external_id=incoming.external_id,
-        problem=prepared.problem,
+        problem=gist.problem or incoming.cut,
         stored=prepared.stored,
     )
-    return Filing(email=email, digest=prepared.digest, attachments=attachments, words=prepared.words)
+    return Filing(email=email, digest=prepared.digest, attachments=attachments, words=gist.words)

@@ -148,8 +148,8 @@ class Mail:
         now = self._now()
         async with self._database.transaction() as tx:
             changed = await tx.mail.mark_read(account, read, now, ids=ids, inbox=inbox)
-            if read:
-                await _journal(tx, Happening.EMAIL_READ, changed, self._now)
+            happening = Happening.EMAIL_READ if read else Happening.EMAIL_UNREAD
+            await _journal(tx, happening, changed, self._now)
 
     async def _remove_some(
         self, account: AccountId, *, ids: Sequence[EmailId] | None = None, slice_: Slice = Slice()
@@ -171,6 +171,7 @@ async def _journal(
         by_inbox.setdefault(inbox, []).append(email)
     for inbox, ids in sorted(by_inbox.items()):  # in one order everywhere, so that two transactions can't deadlock
         await tx.journal.append(inbox, happening, ids, now())
+        tx.signal(f"inbox:{inbox}")
 
 
 async def _require(tx: Transaction, account: AccountId, email_id: EmailId) -> Email:

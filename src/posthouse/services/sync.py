@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 from weakref import WeakValueDictionary
 
@@ -20,7 +21,7 @@ from posthouse import metrics
 from posthouse.model.connectors import Connector, ImapSettings
 from posthouse.model.errors import CredentialsRefused, NotFound, PosthouseError, RemoteError, Unavailable
 from posthouse.model.events import ConnectorEvent, EventType, Transcript, status_of
-from posthouse.model.standing import NO_PROBLEM, Moment, MomentKind
+from posthouse.model.standing import NO_PROBLEM, Moment, MomentKind, Standing
 from posthouse.model.sync import Mailbox, SyncOutcome
 from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, new_id
 from posthouse.services.desk import Desk, Session
@@ -41,12 +42,31 @@ _KEPT_LINES = 60  # of a long-lived session's conversation: its first, and its l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a run is to do. `folder` None is the connector's own; `by_itself`: nobody is told the outcome."""
+    """What a run is to do. `folder` None is the connector's own; `by_itself`: nobody is told the outcome.
+
+    Who looks after the connector has written down with the outcome when the server told of news, and in how long
+    the folder is looked at next.
+    """
 
     since: datetime | None = None
     folder: str | None = None
     logging: bool = False
     by_itself: bool = False
+    pushed_at: datetime | None = None
+    next_in: timedelta | None = None
+
+    def moments(self, now: datetime) -> dict[str, datetime]:
+        """What this changes in how the connector stands, when the run has ended now."""
+        told = {"pushed_at": self.pushed_at, "due_at": now + self.next_in if self.next_in is not None else None}
+        return {name: moment for name, moment in told.items() if moment is not None}
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A lease's holder. `over`: it was given back together with what the run has left to write."""
+
+    holder: UUID
+    over: bool = False
 
 
 class Sync:
@@ -202,8 +222,8 @@ class Sync:
         lines: Callable[[], Sequence[str]],
     ) -> SyncOutcome:
         """Do the work in its turn, and write down how it went."""
-        async with self._turn(connector.id) as holder:
-            run = Run(connector=connector, holder=holder, since=asked.since)
+        async with self._turn(connector.id) as turn:
+            run = Run(connector=connector, holder=turn.holder, since=asked.since)
             error: Exception | None = None
             began = time.monotonic()
             try:
@@ -215,7 +235,9 @@ class Sync:
                 error = failed
             metrics.sync_seconds.observe(time.monotonic() - began)
             metrics.syncs.labels(status_of(error).value).inc()
-            return await self._write_down(run, error, asked, lines())
+            outcome = await self._write_down(run, error, asked, lines())
+            turn.over = True
+            return outcome
 
     async def _write_down(self, run: Run, error: Exception | None, asked: Asked, lines: Sequence[str]) -> SyncOutcome:
         failure = None if error is None else error.message if isinstance(error, PosthouseError) else INTERNAL
@@ -234,9 +256,13 @@ class Sync:
             created_at=now,
         )
         async with self._database.transaction() as tx:
-            if await tx.connectors.by_id(connector.id) is not None:  # else it was deleted meanwhile
+            before = await tx.standings.find(connector.id)
+            if before is not None:  # else the connector was deleted meanwhile
                 await tx.events.add(event)
-                await self._stand(tx, run, error, failure, now)
+                values = await self._stand(tx, run, before, error, failure, now) | asked.moments(now)
+                if values:
+                    await tx.standings.change(connector.id, **values)
+                await tx.claims.give_back(connector.id, run.holder)
         log.info("synced", connector=str(connector.id), new=new, status=event.status.value, failure=failure)
         return SyncOutcome(
             event_id=event.id,
@@ -247,52 +273,57 @@ class Sync:
         )
 
     async def _stand(
-        self, tx: Transaction, run: Run, error: Exception | None, failure: str | None, now: datetime
-    ) -> None:
-        """Say how the connector stands after this run."""
+        self,
+        tx: Transaction,
+        run: Run,
+        before: Standing,
+        error: Exception | None,
+        failure: str | None,
+        now: datetime,
+    ) -> dict[str, Any]:
+        """How the connector stands after this run: what of its standing is different now."""
         connector = run.connector.id
-        before = await tx.standings.get(connector)
         if failure is None:
             if before.problem is not None:
                 moment = Moment(at=now, kind=MomentKind.CONNECTED, text="working again")
                 await tx.standings.add_moment(connector, moment)
-            await tx.standings.change(connector, **NO_PROBLEM)
-            if run.proves_freshness and run.seen is not None:
-                await tx.standings.change(
-                    connector,
-                    fresh_as_of=run.looked_at,
-                    uid_validity=run.seen.uid_validity,
-                    last_uid=run.seen.next_uid - 1,
-                )
-        elif isinstance(error, RemoteError):
-            if before.problem != failure:
-                await tx.standings.add_moment(connector, Moment(at=now, kind=MomentKind.FAILED, text=failure))
-            refused = isinstance(error, CredentialsRefused)
-            await tx.standings.change(
-                connector,
-                failures=before.failures + 1,
-                refusals=before.refusals + 1 if refused else 0,
-                lasting=not error.transient,
-                problem=failure,
-                problem_since=before.problem_since or now,
-                last_words=failure,
-            )
+            if not run.proves_freshness or run.seen is None:
+                return NO_PROBLEM
+            return NO_PROBLEM | {
+                "fresh_as_of": run.looked_at,
+                "uid_validity": run.seen.uid_validity,
+                "last_uid": run.seen.next_uid - 1,
+            }
+        if not isinstance(error, RemoteError):
+            return {}
+        if before.problem != failure:
+            await tx.standings.add_moment(connector, Moment(at=now, kind=MomentKind.FAILED, text=failure))
+        refused = isinstance(error, CredentialsRefused)
+        return {
+            "failures": before.failures + 1,
+            "refusals": before.refusals + 1 if refused else 0,
+            "lasting": not error.transient,
+            "problem": failure,
+            "problem_since": before.problem_since or now,
+            "last_words": failure,
+        }
 
     @asynccontextmanager
-    async def _turn(self, connector: ConnectorId) -> AsyncIterator[UUID]:
-        """The right to run a connector, and its name: one at a time in this process, and among all of them."""
+    async def _turn(self, connector: ConnectorId) -> AsyncIterator["_Turn"]:
+        """The right to run a connector: one at a time in this process, and among all of them."""
         lock = self._turns.setdefault(connector, asyncio.Lock())
         async with lock:
-            holder = uuid4()
-            await self._take_lease(connector, holder)
-            renewing = asyncio.create_task(self._renew(connector, holder))
+            turn = _Turn(uuid4())
+            await self._take_lease(connector, turn.holder)
+            renewing = asyncio.create_task(self._renew(connector, turn.holder))
             try:
-                yield holder
+                yield turn
             finally:
                 renewing.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await renewing
-                await asyncio.shield(self._give_back(connector, holder))
+                if not turn.over:
+                    await asyncio.shield(self._give_back(connector, turn.holder))
 
     async def _take_lease(self, connector: ConnectorId, holder: UUID) -> None:
         deadline = asyncio.get_running_loop().time() + _MOST_WAITED
@@ -305,9 +336,10 @@ class Sync:
 
     async def _lease(self, connector: ConnectorId, holder: UUID) -> bool:
         async with self._database.transaction() as tx:
-            if await tx.connectors.by_id(connector) is None:
+            taken = await tx.claims.lease(connector, holder, LEASE, self._now())
+            if not taken and await tx.connectors.by_id(connector) is None:
                 raise NotFound(f"there is no connector {connector}")
-            return await tx.claims.lease(connector, holder, LEASE, self._now())
+            return taken
 
     async def _renew(self, connector: ConnectorId, holder: UUID) -> None:
         while True:

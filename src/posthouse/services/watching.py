@@ -157,11 +157,6 @@ class Watching:
         async with self._database.transaction() as tx:
             await tx.standings.change(connector_id, due_at=due_at)
 
-    async def pushed(self, connector_id: ConnectorId) -> None:
-        """The server has told of new mail by itself, just now."""
-        async with self._database.transaction() as tx:
-            await tx.standings.change(connector_id, pushed_at=self._now())
-
     # How they stand
 
     async def census(self) -> Counter[State]:

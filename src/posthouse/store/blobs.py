@@ -11,8 +11,9 @@ Packs lie in a directory, or in any store that obstore has a URL for (`s3://buck
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
 from uuid import uuid4
@@ -26,13 +27,19 @@ from posthouse.model.sync import Buffer
 
 _LEVEL = 1  # three quarters of what level 3 saves, at half the time
 _CHUNK = 1 << 20
+_BUFFER = 1 << 18
 _IN_MEMORY = 16 << 20
+
+
+Write = Callable[[IO[bytes]], list[Stored]]
 
 
 class Shelf(Protocol):
     """Where packs lie: a directory or an object store."""
 
-    async def put(self, name: str, pack: IO[bytes]) -> None: ...
+    async def put(self, name: str, write: Write) -> list[Stored]:
+        """Keep what `write` writes, called in another thread; durable on return. What it said."""
+        ...
 
     async def read(self, name: str, offset: int, length: int) -> bytes:
         """Raises FileNotFoundError."""
@@ -56,10 +63,7 @@ class Blobs:
     async def put(self, pieces: Sequence[Buffer]) -> list[Stored]:
         """Keep these pieces, in one pack; durable on return. Where each lies, in the same order."""
         name = str(uuid4())
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as pack:
-            stored = await asyncio.to_thread(_write_pack, name, pieces, pack)
-            await self._shelf.put(name, pack)
-        return stored
+        return await self._shelf.put(name, partial(_write_pack, name, pieces))
 
     async def get(self, stored: Stored) -> bytes:
         """The piece that lies there, whole. Raises FileNotFoundError when its pack is gone."""
@@ -90,7 +94,6 @@ def _write_pack(name: str, pieces: Sequence[Buffer], pack: IO[bytes]) -> list[St
         end = pack.tell()
         stored.append(Stored(pack=name, offset=offset, length=end - offset, size=len(piece)))
         offset = end
-    pack.seek(0)
     return stored
 
 
@@ -104,16 +107,15 @@ class _Directory:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    async def put(self, name: str, pack: IO[bytes]) -> None:
-        await asyncio.to_thread(self._put, name, pack)
+    async def put(self, name: str, write: Write) -> list[Stored]:
+        return await asyncio.to_thread(self._put, name, write)
 
-    def _put(self, name: str, pack: IO[bytes]) -> None:
+    def _put(self, name: str, write: Write) -> list[Stored]:
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
-        with unfinished.open("wb") as file:
-            while chunk := pack.read(_CHUNK):
-                file.write(chunk)
+        with unfinished.open("wb", buffering=_BUFFER) as file:
+            stored = write(file)
             file.flush()
             os.fsync(file.fileno())
         unfinished.rename(path)
@@ -122,6 +124,7 @@ class _Directory:
             os.fsync(folder)
         finally:
             os.close(folder)
+        return stored
 
     async def read(self, name: str, offset: int, length: int) -> bytes:
         return await asyncio.to_thread(self._read, name, offset, length)
@@ -148,8 +151,12 @@ class _ObjectShelf:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    async def put(self, name: str, pack: IO[bytes]) -> None:
-        await obstore.put_async(self._store, name, pack)
+    async def put(self, name: str, write: Write) -> list[Stored]:
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as pack:
+            stored = await asyncio.to_thread(write, pack)
+            pack.seek(0)
+            await obstore.put_async(self._store, name, pack)
+        return stored
 
     async def read(self, name: str, offset: int, length: int) -> bytes:
         return bytes(await obstore.get_range_async(self._store, name, start=offset, length=length))

@@ -221,7 +221,7 @@ def _set_pragmas(connection: Any, _record: Any) -> None:
         "synchronous = full",  # a commit that was answered survives a power cut
         "busy_timeout = 15000",
         "foreign_keys = on",
-        "cache_size = -32000",
+        "cache_size = -16000",
         "temp_store = memory",
     ):
         cursor.execute(f"PRAGMA {pragma}")

@@ -88,6 +88,13 @@ class Inboxes:
         query = sa.select(inboxes.c.id, inboxes.c.email_address).where(inboxes.c.account_id == account)
         return [(row.id, row.email_address) for row in await self._connection.execute(query.order_by(inboxes.c.number))]
 
+    async def positions(self, account: AccountId, inbox: InboxId | None = None) -> dict[InboxId, int]:
+        """The last position in the journal of each inbox of an account, or of one: 0 where nothing has happened."""
+        query = sa.select(inboxes.c.id, inboxes.c.position).where(inboxes.c.account_id == account)
+        if inbox is not None:
+            query = query.where(inboxes.c.id == inbox)
+        return {row.id: row.position for row in await self._connection.execute(query)}
+
     async def count(self, account: AccountId) -> int:
         query = sa.select(sa.func.count()).where(inboxes.c.account_id == account)
         return await self._connection.scalar(query) or 0

@@ -8,22 +8,24 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from posthouse.model.mail import Attachment, Email, EmailQuery, Stored
+from posthouse.model.events import Happening
+from posthouse.model.mail import Attachment, Email, EmailQuery, Mark, Stored
 from posthouse.model.message import Address, Transfer
-from posthouse.model.values import AccountId, EmailId, InboxId, Page, Slice
+from posthouse.model.values import AccountId, EmailId, InboxId, Page, Slice, Sort
 from posthouse.store import search
 from posthouse.store.rows import Row, addresses_from_json, addresses_to_json, bounded, read_page
-from posthouse.store.tables import attachments, emails
+from posthouse.store.tables import attachments, emails, journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filing:
-    """An email to be filed, with everything that is not in its preview: `words` are what a search finds it by."""
+    """An email to be filed, with everything that is not in its preview: `words`, with blanks between them,
+    are what a search finds it by."""
 
     email: Email
     digest: bytes
     attachments: tuple[Attachment, ...]
-    words: tuple[str, ...]
+    words: str
 
 
 class Mail:
@@ -62,6 +64,31 @@ class Mail:
 
     async def page(self, account: AccountId, query: EmailQuery) -> Page[Email]:
         return await read_page(self._connection, self._matching(account, query), query.slice, _email)
+
+    async def batch(
+        self, account: AccountId, query: EmailQuery, *, most: int, beyond: int | None = None
+    ) -> list[tuple[int, Email]]:
+        """The first emails that the query asks for, in its order, with their numbers; `beyond` goes on after that
+        number. Its page and size don't matter."""
+        downwards = query.slice.sort is Sort.DESC
+        found = bounded(self._matching(account, query), emails.c.created_at, query.slice)
+        if beyond is not None:
+            found = found.where(emails.c.number < beyond if downwards else emails.c.number > beyond)
+        found = found.order_by(emails.c.number.desc() if downwards else emails.c.number).limit(most)
+        return [(row["number"], _email(row)) for row in (await self._connection.execute(found)).mappings()]
+
+    async def those(self, account: AccountId, query: EmailQuery, ids: Sequence[EmailId]) -> list[tuple[int, Email]]:
+        """Of these emails (a thousand at most) the ones that the query asks for, in its order, with their numbers."""
+        found = bounded(self._matching(account, query), emails.c.created_at, query.slice)
+        found = found.where(emails.c.id.in_(ids))
+        downwards = query.slice.sort is Sort.DESC
+        found = found.order_by(emails.c.number.desc() if downwards else emails.c.number)
+        return [(row["number"], _email(row)) for row in (await self._connection.execute(found)).mappings()]
+
+    async def tally(self, account: AccountId, query: EmailQuery) -> int:
+        """How many emails the query asks for."""
+        found = bounded(self._matching(account, query), emails.c.created_at, query.slice)
+        return await self._connection.scalar(sa.select(sa.func.count()).select_from(found.subquery())) or 0
 
     async def latest(self, account: AccountId, inbox_ids: Sequence[InboxId] = ()) -> Email | None:
         query = _within(sa.select(emails).where(emails.c.account_id == account), inbox_ids)
@@ -145,6 +172,8 @@ class Mail:
             found = found.where(emails.c.favourite)
         if query.search:
             found = found.where(search.matching(self._connection.dialect.name, query.search))
+        if query.after is not None:
+            found = found.where(emails.c.id.in_(_received_after(query.after)))
         return found
 
 
@@ -157,6 +186,14 @@ class Removed:
 
 def _within(query: sa.Select[Any], inbox_ids: Sequence[InboxId]) -> sa.Select[Any]:
     return query.where(emails.c.inbox_id.in_(inbox_ids)) if inbox_ids else query
+
+
+def _received_after(mark: Mark) -> sa.Select[Any]:
+    return sa.select(journal.c.email_id).where(
+        journal.c.inbox_id == mark.inbox_id,
+        journal.c.position > mark.position,
+        journal.c.happening == Happening.EMAIL_RECEIVED,
+    )
 
 
 def stored_columns(stored: Stored) -> dict[str, Any]:

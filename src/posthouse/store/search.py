@@ -1,56 +1,29 @@
 """Full-text search over emails: FTS5 on SQLite, a tsvector on PostgreSQL, the same words in both.
 
-We cut text into words ourselves, so that both databases find the same mail: runs of letters and digits, in lower
-case and without accents; Chinese, Japanese and Thai text, which has no spaces, letter by letter. A search finds
-the emails that hold, for each of its words, a word beginning with it.
+We cut text into words ourselves (`model.words`), so that both databases find the same mail. A search finds the emails
+that hold, for each of its words, a word beginning with it.
 """
 
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from posthouse.model.words import words
 from posthouse.store.tables import emails
 
-MOST_WORDS = 4000
-LONGEST_WORD = 40
 
-_WORD = re.compile(r"[^\W_]+")
-_UNSPACED = re.compile("([\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
-_MARKS = re.compile("[" + "".join(chr(c) for c in range(0x10000) if unicodedata.combining(chr(c))) + "]+")
-# ASCII needs no patterns: letters in lower case, digits, and blanks for all the rest.
-_ASCII = bytes(c if c < 128 and chr(c).isalnum() else 32 for c in range(256)).lower()
-
-
-def words(text: str) -> tuple[str, ...]:
-    """The different words of a text, at most MOST_WORDS; those between blanks that hold ASCII alone come first."""
-    # Most of what is said is said again, and most is ASCII even where not all is: the slow way is for the rest.
-    plain: list[str] = []
-    other: list[str] = []
-    for chunk in dict.fromkeys(text.split()):
-        (plain if chunk.isascii() else other).append(chunk)
-    found = " ".join(plain).encode().translate(_ASCII).decode().split()
-    if other:
-        rest = _MARKS.sub("", unicodedata.normalize("NFKD", " ".join(other)).lower())
-        found += _WORD.findall(" ".join(_UNSPACED.split(rest)))
-    if max(map(len, found), default=0) > LONGEST_WORD:
-        found = [word[:LONGEST_WORD] for word in found]
-    return tuple(dict.fromkeys(found))[:MOST_WORDS]
-
-
-async def index(connection: AsyncConnection, found: Mapping[int, Sequence[str]]) -> None:
-    """Make these emails, by number, findable by these words."""
+async def index(connection: AsyncConnection, found: Mapping[int, str]) -> None:
+    """Make these emails, by number, findable by these words (with blanks between them)."""
     if not found:
         return
     if connection.dialect.name == "postgresql":
         statement = "INSERT INTO email_search VALUES (:number, array_to_tsvector(CAST(:words AS text[])))"
-        rows: list[dict[str, Any]] = [{"number": number, "words": each} for number, each in found.items()]
+        rows: list[dict[str, Any]] = [{"number": number, "words": each.split()} for number, each in found.items()]
     else:
         statement = "INSERT INTO email_search (rowid, words) VALUES (:number, :words)"
-        rows = [{"number": number, "words": " ".join(each)} for number, each in found.items()]
+        rows = [{"number": number, "words": each} for number, each in found.items()]
     await connection.execute(sa.text(statement), rows)
 
 

@@ -20,13 +20,14 @@ class Standings:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
+    async def find(self, connector: ConnectorId) -> Standing | None:
+        """None when there is no such connector."""
+        query = sa.select(standings).where(standings.c.connector_id == connector)
+        row = (await self._connection.execute(query)).mappings().first()
+        return None if row is None else _standing(row)
+
     async def get(self, connector: ConnectorId) -> Standing:
-        row = (
-            (await self._connection.execute(sa.select(standings).where(standings.c.connector_id == connector)))
-            .mappings()
-            .first()
-        )
-        return Standing(connector_id=connector) if row is None else _standing(row)
+        return await self.find(connector) or Standing(connector_id=connector)
 
     async def change(self, connector: ConnectorId, **values: Any) -> None:
         """Set some of a standing's fields."""

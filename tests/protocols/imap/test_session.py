@@ -554,28 +554,64 @@ def test_a_long_line_is_noted_by_its_beginning():
 # --- waiting -------------------------------------------------------------------------------------------------
 
 
-def test_a_nudge_ends_idle():
-    news = play(
-        selected().idle(),
-        """
-        C: A2 IDLE
-        S: + idling
-        (woken)
-        C: DONE
-        S: A2 OK IDLE done
-        """,
-    )
-    assert news is False
+def test_a_nudge_ends_the_waiting_and_the_next_command_the_idle():
+    session = selected()
+    assert play(session.idle(), "C: A2 IDLE\nS: + idling\n(woken)") is False
+    play(session.search(), "C: DONE\nS: A2 OK IDLE done\nC: A3 UID SEARCH ALL\nS: * SEARCH\nS: A3 OK")
+
+
+def test_to_wait_again_says_nothing():
+    session = selected()
+    assert play(session.idle(), "C: A2 IDLE\nS: +\n(woken)") is False
+    assert play(session.idle(), "(woken)") is False
+    assert play(session.idle(), "(then)\nS: * 4 EXISTS") is True
+
+
+def test_a_session_that_idles_is_asked_in_one_breath_and_idles_on():
+    session = selected()
+    play(session.idle(), "C: A2 IDLE\nS: + idling\n(woken)")
+    asked = "C: DONE\nC: A3 NOOP\nC: A4 IDLE\n"
+    assert play(session.noop(), f"{asked}S: A2 OK idled\nS: A3 OK\nS: + idling") is False
+    assert play(session.idle(), "(woken)") is False
+    assert play(session.noop(one_by_one=True), "C: DONE\nS: A4 OK\nC: A5 NOOP\nS: A5 OK") is False
+    assert play(session.idle(), "C: A6 IDLE\nS: +\n(woken)") is False
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        "S: * 4 EXISTS\nS: A2 OK\nS: A3 OK\nS: +",
+        "S: A2 OK\nS: * 4 EXISTS\nS: A3 OK\nS: +",
+        "S: A2 OK\nS: A3 OK\nS: * 4 EXISTS\nS: +",
+    ],
+)
+def test_news_is_told_wherever_it_stands_among_the_answers(answers):
+    session = selected()
+    play(session.idle(), "C: A2 IDLE\nS: + idling\n(woken)")
+    assert play(session.noop(), f"C: DONE\nC: A3 NOOP\nC: A4 IDLE\n{answers}") is True
+
+
+def test_an_idle_that_is_refused_the_second_time_is_a_refusal():
+    session = selected()
+    play(session.idle(), "C: A2 IDLE\nS: + idling\n(woken)")
+    with pytest.raises(CommandRefused, match="no more"):
+        play(session.noop(), "C: DONE\nC: A3 NOOP\nC: A4 IDLE\nS: A2 OK\nS: A3 OK\nS: A4 NO no more")
+
+
+def test_a_goodbye_ends_the_idle_first():
+    session = selected()
+    play(session.idle(), "C: A2 IDLE\nS: +\n(woken)")
+    play(session.logout(), "C: DONE\nS: A2 OK\nC: A3 LOGOUT\nS: * BYE\nS: A3 OK")
 
 
 @pytest.mark.parametrize(
     "news", ["* 4 EXISTS", "* 1 EXPUNGE", "* VANISHED 3", "* 2 FETCH (FLAGS (\\Seen))", "* 1 EXPUNGE\nS: * 3 EXISTS"]
 )
-def test_news_ends_idle(news):
-    assert play(selected().idle(), f"C: A2 IDLE\nS: + idling\n(then)\nS: {news}\nC: DONE\nS: A2 OK") is True
+def test_news_ends_the_waiting(news):
+    assert play(selected().idle(), f"C: A2 IDLE\nS: + idling\n(then)\nS: {news}") is True
 
 
-def test_what_is_no_news_does_not_end_idle():
+def test_what_is_no_news_does_not_end_the_waiting():
     news = play(
         selected().idle(),
         """
@@ -587,22 +623,20 @@ def test_what_is_no_news_does_not_end_idle():
         S: * 3 EXISTS
         S: * 0 RECENT
         (woken)
-        C: DONE
-        S: A2 OK
         """,
     )
     assert news is False
 
 
 def test_news_that_comes_with_the_go_ahead_is_not_slept_on():
-    assert play(selected().idle(), "C: A2 IDLE\nS: + idling\nS: * 4 EXISTS\nC: DONE\nS: A2 OK") is True
+    assert play(selected().idle(), "C: A2 IDLE\nS: + idling\nS: * 4 EXISTS") is True
 
 
 def test_news_that_came_before_is_not_slept_on():
     session = selected()
     play(session.search(), "C: A2 UID SEARCH ALL\nS: * SEARCH 1 2 3\nS: * 4 EXISTS\nS: A2 OK")
     assert play(session.idle(), "") is True
-    assert play(session.idle(), "C: A3 IDLE\nS: +\n(woken)\nC: DONE\nS: A3 OK") is False
+    assert play(session.idle(), "C: A3 IDLE\nS: +\n(woken)") is False
 
 
 def test_a_bye_instead_of_the_go_ahead_is_a_bye():
@@ -771,9 +805,9 @@ def test_whatever_the_server_says_nothing_but_a_protocol_error_gets_out(reads, v
 
 def test_notify_asks_for_news_of_other_folders_too():
     play(
-        selected().notify(["Junk", "Größe"]),
+        selected().notify(["Junk", "Bär"]),
         """
-        C: A2 NOTIFY SET (SELECTED (MessageNew MessageExpunge)) (MAILBOXES (Junk "Gr&APYA3w-e") (MessageNew MessageExpunge))
+        C: A2 NOTIFY SET (SELECTED (MessageNew MessageExpunge)) (MAILBOXES (Junk "B&AOQ-r") (MessageNew MessageExpunge))
         S: * STATUS Junk (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 1)
         S: A2 OK Set
         """,
@@ -782,4 +816,4 @@ def test_notify_asks_for_news_of_other_folders_too():
 
 def test_what_notify_tells_of_another_folder_ends_idle():
     news = "* STATUS Junk (MESSAGES 2 UIDNEXT 3)"
-    assert play(selected().idle(), f"C: A2 IDLE\nS: + idling\n(then)\nS: {news}\nC: DONE\nS: A2 OK") is True
+    assert play(selected().idle(), f"C: A2 IDLE\nS: + idling\n(then)\nS: {news}") is True

@@ -18,9 +18,11 @@ from posthouse.api.wire.common import (
     Text,
     WireModel,
 )
+from posthouse.api.wire.waiting import milliseconds
 from posthouse.model.mail import AttachmentEntry, Email, EmailQuery
 from posthouse.model.message import Address, Message
 from posthouse.model.values import InboxId, Slice, Sort
+from posthouse.services.waiting import DEFAULT_DELAY, DEFAULT_TIMEOUT, Wish
 
 # --- asking for emails -------------------------------------------------------------------------------------------
 
@@ -108,6 +110,21 @@ class InboxEmailsQuery(QueryModel):
             slice=Slice(size=size, sort=self.sort, since=self.since, before=self.before),
             inbox_ids=(inbox_id,),
             unread_only=self.unread_only,
+        )
+
+    def to_wait(self, inbox_id: InboxId) -> Wish | None:
+        """What is to be waited for first; None for an answer at once."""
+        if not self.min_count or not self.retry_timeout:
+            return None
+        return Wish(
+            inbox_id=inbox_id,
+            count=self.min_count,
+            unread_only=self.unread_only,
+            since=self.since,
+            before=self.before,
+            sort=self.sort,
+            timeout=milliseconds(self.retry_timeout, DEFAULT_TIMEOUT),
+            delay=milliseconds(self.delay_timeout, DEFAULT_DELAY),
         )
 
 

@@ -63,6 +63,7 @@ class Conversation:
         self._received = 0  # bytes
         self._running = ""  # tag of the command under way
         self._verb = ""
+        self._idling = ""  # tag of the IDLE that has not been ended
         self._secure = False
         self._signing_in = False
         self._leaving = False
@@ -87,6 +88,8 @@ class Conversation:
 
     def _start(self, verb: str, *arguments: Argument) -> Exchange[str]:
         """Send a command, waiting where a literal has to; returns its tag."""
+        if self._idling:
+            yield from self._end_idling()
         tag = f"A{self._tags + 1}"
         words = (verb.encode(), *arguments)
         pieces = wire(tag, words, self._waiting())
@@ -99,6 +102,12 @@ class Conversation:
                     raise RemoteProtocolError(f"the server ended {verb} in the middle")
             yield Send(piece)
         return tag
+
+    def _end_idling(self) -> Exchange[None]:
+        """RFC 2177 §3: nothing else may be said before."""
+        tag, self._idling = self._idling, ""
+        yield from self._say(b"DONE\r\n", "DONE")
+        yield from self._finish(tag)
 
     def _finish(self, tag: str) -> Exchange[Status]:
         while True:

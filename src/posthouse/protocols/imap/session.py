@@ -269,17 +269,14 @@ class Session(Opening):
     def idle(self) -> Exchange[bool]:
         """Wait until the mailbox changes. True: there is news. False: we were woken, or the server ended it.
 
-        Returns at once, and says nothing, when there was news since the folder was selected or looked at last.
+        Returns at once, and says nothing, when there was news since the folder was selected or looked at last. The
+        session goes on idling until something else is asked: to wait again costs nothing.
         """
         if self._news:
-            self._news = False
-            return True
-        tag = yield from self._start("IDLE")
-        while not isinstance(response := (yield from self._answer(tag)), Continuation):
-            if is_end_of(response, tag):
-                return self._take_news()
-        ended = False
-        while not (self._news or ended):
+            return self._take_news()
+        if not self._idling:
+            yield from self._go_idling((yield from self._start("IDLE")))
+        while not self._news and self._idling:
             parts = self._framer.response()
             if parts is None:
                 data = yield from self._received_by(ReceiveOrWake())
@@ -289,12 +286,15 @@ class Session(Opening):
                 continue
             response = self._heard(parts)
             if isinstance(response, Status) and response.tag != "*":
+                self._idling = ""
                 self._judge(response)
-                ended = True
-        if not ended:
-            yield from self._say(b"DONE\r\n", "DONE")
-            yield from self._finish(tag)
         return self._take_news()
+
+    def _go_idling(self, tag: str) -> Exchange[None]:
+        while not isinstance(response := (yield from self._answer(tag)), Continuation):
+            if is_end_of(response, tag):
+                return
+        self._idling = tag
 
     def notify(self, folders: Sequence[str | bytes]) -> Exchange[None]:
         """Have the server tell of new mail in these folders too, beside the selected one (NOTIFY, RFC 5465 §5).
@@ -305,10 +305,28 @@ class Session(Opening):
         others = (b"MAILBOXES", tuple(self._mailbox(folder) for folder in folders), events)
         yield from self._ask("NOTIFY", b"SET", (b"SELECTED", events), others)
 
-    def noop(self) -> Exchange[bool]:
-        """Give the server occasion to speak. True: there was news since the folder was last looked at."""
-        yield from self._ask("NOOP")
+    def noop(self, *, one_by_one: bool = False) -> Exchange[bool]:
+        """Give the server occasion to speak. True: there was news since the folder was last looked at.
+
+        In a session that idles this is one round trip, and it idles on; unless `one_by_one`, for servers that lose
+        commands which they are sent together, contrary to RFC 3501 §5.5.
+        """
+        if self._idling and not one_by_one:
+            yield from self._noop_idling()
+        else:
+            yield from self._ask("NOOP")
         return self._take_news()
+
+    def _noop_idling(self) -> Exchange[None]:
+        ended, noop, idle = self._idling, f"A{self._tags + 1}", f"A{self._tags + 2}"
+        self._tags += 2
+        self._idling = ""
+        yield from self._say(f"DONE\r\n{noop} NOOP\r\n{idle} IDLE\r\n".encode(), f"DONE, {noop} NOOP, {idle} IDLE")
+        yield from self._finish(ended)
+        self._running, self._verb = noop, "NOOP"
+        yield from self._finish(noop)
+        self._running, self._verb = idle, "IDLE"
+        yield from self._go_idling(idle)
 
     def append(
         self,

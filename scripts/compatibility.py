@@ -1,0 +1,164 @@
+"""Write docs/compatibility-api.md: what of MailSlurp's API is here.
+
+    python scripts/compatibility.py            write it
+    python scripts/compatibility.py --check    fail when it is not what would be written
+
+What is known comes from the catalogue of operations and what is built from the routes; how a built operation differs
+is kept here, by hand.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from posthouse.api.asgi import CONTROLLERS
+from posthouse.api.operations import Operation, known_operations
+
+PAGE = Path(__file__).parents[1] / "docs" / "compatibility-api.md"
+
+INTRODUCTION = """\
+# Compatibility with MailSlurp's API
+
+<!-- Written by scripts/compatibility.py: change that, and run it. -->
+
+MailSlurp's clients work with their host changed and nothing else. This page says operation by operation how far.
+The clients know {all} operations: {wanted} that a mail product needs, listed here, and {rest} for everything else
+(phones, domains, campaigns, AI …), which are all answered with 501.
+
+| | |
+|---|---|
+| **works** | as the clients expect it ({works}) |
+| **differs** | works, but for what is said ({differs}) |
+| **501** | known and not built: answered with 501 and a JSON body that names the operation ({missing}) |
+
+For all operations:
+
+- The key goes into the header `x-api-key` or the query parameter `apiKey`.
+- Things of another account are not there: 404, as for what nobody has.
+- Every failure is JSON: `message`, `status`, `errorCode`, `timestamp`, `path`. An unknown path is a 404, a wrong method
+  a 405, a wrong request a 400, a body over 60 MiB a 413, a mail server that fails us a 502.
+- Passwords are never in an answer.
+- Keys of ours stand beside MailSlurp's in some answers; the clients pass over them.
+- `since` and `before` are exclusive, and mean when a thing came to us. A date without a zone is UTC.
+- `GET /emails` without `since` shows all mail, not the last 24 hours alone.
+- A query parameter without a value counts as absent where something is asked for, and is a 400 where it would widen a
+  deletion.
+
+What MailSlurp's Python client (17.6.0) cannot do, whatever the server:
+
+- `upload_multipart_form` sends JSON where a form is needed, and `upload_attachment_bytes` has no parameter for the
+  bytes: use `upload_attachment`, in Base64.
+- `get_raw_email_contents` and `get_raw_sent_email_contents` give `None`: use their `_json` twins.
+- Downloads are text: `.encode("latin-1")` gives the bytes back. The Base64 operations need no such thing.
+
+"""
+
+_INBOX = "`allowTeamAccess`, `inboxType` and the parameters about domains change nothing; nothing expires yet"
+_LISTED = "`teamAccess`, `inboxType`, `domainId` change nothing, and of `inboxFunction` only `CONNECTOR` does"
+_SEND = (
+    "contacts, groups, templates, tracking pixels and AMP are refused (400), as is more than one text body; "
+    "addresses are always checked, whatever `validateEmailAddresses` says; `ignoreEmptyRecipients`, "
+    "`filterBouncedRecipients`, `charset` and the body's `inboxId` change nothing; there is no delivery but by a "
+    "connector's SMTP server"
+)
+_SYNC = "`plusAddressId` changes nothing"
+_WAIT = "`after`, a mark, is taken besides; an external mailbox is asked meanwhile"
+_MATCH = f"MATCH is a regular expression in RE2's syntax; `ai` is refused (400); {_WAIT}"
+_CHANGE = "what is not sent stays; the password must be sent again when the host or the proxy changes"
+_ONCE = "409 when there is one already"
+_ONE_BYTE = "the type is followed by `charset=ISO-8859-1`, so that the Python client keeps every byte"
+
+DIFFERENCES: dict[str, str] = {
+    "createConnector": "409 when the inbox has a connector already",
+    "createConnectorWithOptions": "409 when the inbox has a connector already",
+    "createConnectorImapConnection": _ONCE,
+    "createConnectorSmtpConnection": _ONCE,
+    "updateConnectorImapConnection": _CHANGE,
+    "updateConnectorSmtpConnection": _CHANGE,
+    "sendEmailFromConnector": f"`useFallback` changes nothing; {_SEND}",
+    "createInbox": _INBOX,
+    "createInboxWithOptions": _INBOX,
+    "createRandomInbox": _INBOX,
+    "createNewEmailAddress": _INBOX,
+    "updateInbox": "nothing expires yet",
+    "getInboxes": "`excludeCatchAllInboxes` and `include` change nothing",
+    "getAllInboxes": _LISTED,
+    "getAllInboxesOffsetPaginated": _LISTED,
+    "searchInboxes": _LISTED,
+    "doesInboxExist": "looks at inboxes of the account alone; `allowCatchAll`, `ipAddress`, `sender` change nothing",
+    "sendEmail": _SEND,
+    "sendEmailAndConfirm": _SEND,
+    "getEmails": "408 when `minCount` emails have not come within `retryTimeout`",
+    "getEmailsPaginated": _SYNC,
+    "getEmailsOffsetPaginated": f"{_SYNC}; so does `include`",
+    "searchEmails": _SYNC,
+    "getEmailSummary": "`decode` changes nothing: headers are always decoded",
+    "downloadAttachment": _ONE_BYTE,
+    "downloadAttachmentAsBytes": _ONE_BYTE,
+    "deleteAttachment": "deletes uploads; a received attachment goes with its email (400)",
+    "getAttachments": "`sentEmailId` and `include` change nothing",
+    "uploadAttachmentBytes": "`fileSize` changes nothing",
+    "uploadMultipartForm": "`x-filesize` and `x-filename-raw` change nothing",
+    "waitFor": _MATCH,
+    "waitForEmailCount": _WAIT,
+    "waitForLatestEmail": _WAIT,
+    "waitForMatchingEmails": _MATCH,
+    "waitForMatchingFirstEmail": _MATCH,
+    "waitForNthEmail": _WAIT,
+    "getUserInfo": "`emailAddress` is the account's name",
+}
+"""How operations that are built differ from what clients expect."""
+
+
+def built() -> set[str]:
+    """The names of the operations that we have a route for."""
+    return {getattr(route, "operation_id", "") for controller in CONTROLLERS for route in controller.routes}
+
+
+def page() -> str:
+    """The whole page."""
+    known = known_operations().operations
+    wanted = [one for one in known if one.tier < 3]
+    here = built()
+    counts = {
+        "all": len(known),
+        "wanted": len(wanted),
+        "rest": len(known) - len(wanted),
+        "works": len(here) - len(DIFFERENCES),
+        "differs": len(DIFFERENCES),
+        "missing": len(wanted) - len(here),
+    }
+    return INTRODUCTION.format_map(counts) + "\n".join(_tables(wanted, here)) + "\n"
+
+
+def _tables(operations: list[Operation], here: set[str]) -> Iterator[str]:
+    """A table for each first segment of a path; those of which something is here come first."""
+    groups: dict[str, list[Operation]] = {}
+    for one in operations:
+        groups.setdefault(one.path.split("/")[1], []).append(one)
+    for segment, group in sorted(groups.items(), key=lambda item: (not _some(item[1], here), item[0])):
+        yield from (f"## /{segment}", "", "| operation | request | |", "|---|---|---|")
+        for one in sorted(group, key=lambda one: (one.path, one.method)):
+            yield f"| `{one.name}` | {one.method} `{one.path}` | {_state(one.name, here)} |"
+        yield ""
+
+
+def _some(group: list[Operation], here: set[str]) -> bool:
+    return any(one.name in here for one in group)
+
+
+def _state(name: str, here: set[str]) -> str:
+    if name not in here:
+        return "501"
+    return f"differs: {DIFFERENCES[name]}" if name in DIFFERENCES else "works"
+
+
+def main() -> None:
+    if "--check" not in sys.argv:
+        PAGE.write_text(page(), "utf-8")
+    elif not PAGE.exists() or PAGE.read_text("utf-8") != page():
+        sys.exit(f"{PAGE.name} is not up to date: run scripts/compatibility.py")
+
+
+if __name__ == "__main__":
+    main()

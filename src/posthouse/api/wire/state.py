@@ -1,0 +1,86 @@
+"""How a connector stands, as the API tells it: words of our own, which MailSlurp has none for."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+from posthouse.api.wire.common import Moment, WireModel
+from posthouse.model import standing
+from posthouse.services.watching import Report
+
+
+class ConnectorCondition(StrEnum):
+    """FRESH: proved to be up to date. LAGGING, STALE: the proof is old, very old. BROKEN: only a change of settings
+    helps. PAUSED: not looked after, because it is disabled or has no schedule."""
+
+    FRESH = "FRESH"
+    LAGGING = "LAGGING"
+    STALE = "STALE"
+    BROKEN = "BROKEN"
+    PAUSED = "PAUSED"
+
+
+class ConnectorMode(StrEnum):
+    """How we learn of new mail: told by the server, by asking at intervals, or only when somebody asks us."""
+
+    PUSH = "PUSH"
+    POLL = "POLL"
+    MANUAL = "MANUAL"
+
+
+class ConnectorMomentDto(WireModel):
+    """One line of a timeline."""
+
+    at: Moment
+    kind: str
+    text: str
+
+    @classmethod
+    def of(cls, moment: standing.Moment) -> Self:
+        return cls(at=moment.at, kind=moment.kind.name, text=moment.text)
+
+
+class ConnectorStateDto(WireModel):
+    """How a connector stands. `freshAsOf` is when the server last said that there is nothing newer than what we have;
+    `lagSeconds` is how long ago that was, and `expectedEverySeconds` how often it should be said. `problem` holds what
+    fails and what to do about it, `lastWords` what failed last even if that is over. `timeline` has the newest first,
+    a hundred lines at the most."""
+
+    connector_id: UUID
+    state: ConnectorCondition
+    mode: ConnectorMode
+    fresh_as_of: Moment | None
+    expected_every_seconds: float | None
+    lag_seconds: float | None
+    last_uid: int | None
+    uid_validity: int | None
+    pushed_at: Moment | None
+    next_run_at: Moment | None
+    failures_in_a_row: int
+    problem: str | None
+    problem_since: Moment | None
+    last_words: str | None
+    timeline: list[ConnectorMomentDto]
+
+    @classmethod
+    def of(cls, report: Report, now: datetime) -> Self:
+        known = report.standing
+        lag = None if known.fresh_as_of is None else max(0.0, (now - known.fresh_as_of).total_seconds())
+        return cls(
+            connector_id=known.connector_id,
+            state=ConnectorCondition[report.state.name],
+            mode=ConnectorMode[known.mode.name],
+            fresh_as_of=known.fresh_as_of,
+            expected_every_seconds=report.expected.total_seconds() if report.expected else None,
+            lag_seconds=None if lag is None else round(lag, 3),
+            last_uid=known.last_uid,
+            uid_validity=known.uid_validity,
+            pushed_at=known.pushed_at,
+            next_run_at=known.due_at if report.expected else None,
+            failures_in_a_row=known.failures,
+            problem=known.problem,
+            problem_since=known.problem_since,
+            last_words=known.last_words,
+            timeline=[ConnectorMomentDto.of(moment) for moment in report.timeline],
+        )

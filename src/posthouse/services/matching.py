@@ -1,0 +1,123 @@
+"""Whether an email is what somebody waits for, and if not, why not.
+
+Regular expressions come from users, and are tried on mail from anybody. RE2 matches them in time that grows with the
+text's length alone, whatever the expression (Python's own engine can be made to run for years); the price is that
+there are no back-references and no look-around. Programs are bounded besides, and texts by what reading lets through.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import re2
+
+from posthouse.model.errors import Invalid
+from posthouse.model.mail import Criteria, Email, Match, Place, Should
+from posthouse.model.message import Address
+
+LONGEST_PATTERN = 1000
+MOST_STATES = 1000
+_SHOWN = 80
+
+Headers = Sequence[tuple[str, str]]
+Test = Callable[[str], bool]
+
+
+class Matcher:
+    """Criteria, ready to be tried. Raises Invalid for a regular expression that is none, or too large a one."""
+
+    def __init__(self, criteria: Criteria) -> None:
+        self._attachments = criteria.attachments
+        self._tests = [(match, _test(match)) for match in criteria.matches]
+        self.needs_headers = any(match.place is Place.HEADERS for match in criteria.matches)
+        self.may_take_long = any(match.should is Should.MATCH for match in criteria.matches)
+
+    def __bool__(self) -> bool:
+        return bool(self._tests or self._attachments)
+
+    def complaint(self, email: Email, headers: Headers = ()) -> str | None:
+        """The first of the criteria that the email does not meet, in words; None when it meets them all."""
+        for match, test in self._tests:
+            if not any(map(test, _texts(match, email, headers))):
+                return f"failed {_shortened(str(match))}{_instead(match.place, email)}"
+        for wanted in self._attachments:
+            if bool(email.attachment_ids) is not wanted:
+                return "has attachments" if email.attachment_ids else "has no attachments"
+        return None
+
+
+def named(email: Email) -> str:
+    """An email as an explanation names it: by its subject."""
+    return f'"{_shortened(email.subject)}"'
+
+
+def _test(match: Match) -> Test:
+    wanted = match.value
+    if match.should is Should.MATCH:
+        return _expression(wanted)
+    if match.place is Place.SUBJECT:
+        return wanted.__eq__ if match.should is Should.EQUAL else lambda text: wanted in text
+    folded = wanted.strip().casefold() if match.should is Should.EQUAL else wanted.casefold()
+    if match.should is Should.EQUAL:
+        return lambda text: text.strip().casefold() == folded
+    return lambda text: folded in text.casefold()
+
+
+def _expression(pattern: str) -> Test:
+    if len(pattern) > LONGEST_PATTERN:
+        raise Invalid(f"a regular expression may have at most {LONGEST_PATTERN} characters")
+    options = re2.Options()
+    options.max_mem = 1 << 20
+    options.never_capture = True
+    options.log_errors = False
+    try:
+        compiled = re2.compile(pattern, options)
+    except (re2.error, UnicodeEncodeError) as error:
+        why = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else "not valid text"
+        raise Invalid(
+            f"the regular expression {_shortened(pattern)!r} can't be used: {why} "
+            "(RE2 syntax: no back-references, no look-around)"
+        ) from None
+    if compiled.programsize > MOST_STATES:
+        raise Invalid(f"the regular expression {_shortened(pattern)!r} is too large: repeat less often in it")
+    return lambda text: compiled.search(_encodable(text)) is not None
+
+
+def _encodable(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _texts(match: Match, email: Email, headers: Headers) -> Iterable[str]:
+    match match.place:
+        case Place.SUBJECT:
+            return (email.subject,)
+        case Place.HEADERS:
+            return (f"{name}: {value}" for name, value in headers)
+        case place:
+            addresses = _addresses(place, email)
+    if match.should is Should.EQUAL:
+        return (address.email for address in addresses)
+    return (text for address in addresses for text in (address.email, str(address)))
+
+
+def _addresses(place: Place, email: Email) -> Sequence[Address]:
+    match place:
+        case Place.FROM:
+            return (email.sender,) if email.sender else ()
+        case Place.TO:
+            return email.to
+        case Place.CC:
+            return email.cc
+        case _:
+            return email.bcc
+
+
+def _instead(place: Place, email: Email) -> str:
+    """What is there, where the subject alone does not tell."""
+    if place in (Place.SUBJECT, Place.HEADERS):
+        return ""
+    there = ", ".join(address.email for address in _addresses(place, email))
+    return f" (it is {_shortened(there)})" if there else " (it is empty)"
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
