@@ -15,14 +15,17 @@ import base64
 import json
 import re
 import ssl
+import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from bench.process import many_files
+from bench.house import environment, many_files
 
 CAPABILITIES = b"IMAP4rev1 IDLE SASL-IR AUTH=PLAIN"
 MESSAGE = (
@@ -150,6 +153,42 @@ async def serve(certificate: str) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
     while line := await commands.readline():
         print(json.dumps(office.obey(json.loads(line))), flush=True)
+
+
+class Stub:
+    """The server in a process of its own, from outside."""
+
+    def __init__(self, certificate: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.idle_stub", str(certificate)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._commands, self._answers = self._process.stdin, self._process.stdout
+        self.port = int(self._answers.readline())
+
+    def deliver(self, users: Sequence[str]) -> dict[str, float]:
+        """A message for each of these. When each was told."""
+        told: dict[str, float] = self._ask({"deliver": list(users)})
+        return told
+
+    @property
+    def idle(self) -> int:
+        """How many sessions idle."""
+        return int(self._ask({"count": True})["idle"])
+
+    def close(self) -> None:
+        self._commands.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _ask(self, command: dict[str, Any]) -> Any:
+        print(json.dumps(command), file=self._commands, flush=True)
+        return json.loads(self._answers.readline())
 
 
 if __name__ == "__main__":
