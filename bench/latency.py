@@ -125,7 +125,7 @@ async def one_by_one(dovecot: Dovecot, url: str, inbox: InboxId, pairs: int) -> 
 
 async def awaited(http: httpx2.AsyncClient, inbox: InboxId) -> float:
     """Wait for an unread email of this inbox. When it was here."""
-    query = {"inboxId": str(inbox), "timeout": int(1000 * _PATIENCE), "unreadOnly": True}
+    query: dict[str, str | int] = {"inboxId": str(inbox), "timeout": int(1000 * _PATIENCE), "unreadOnly": True}
     answer = await http.get("/waitForLatestEmail", params=query)
     answer.raise_for_status()
     return time.monotonic()

@@ -47,7 +47,7 @@ async def all_idle(stub: Stub, server: Server, count: int) -> float:
 
 async def awaited(http: httpx2.AsyncClient, inbox: InboxId) -> float:
     """Wait for an unread email in this inbox. When it was here."""
-    query = {"inboxId": str(inbox), "timeout": 30_000, "unreadOnly": True}
+    query: dict[str, str | int] = {"inboxId": str(inbox), "timeout": 30_000, "unreadOnly": True}
     answer = await http.get("/waitForLatestEmail", params=query)
     answer.raise_for_status()
     return time.monotonic()

@@ -15,7 +15,7 @@ from posthouse.model.values import utc_now
 from posthouse.services import sync as sync_module
 from posthouse.store.claims import Claims, LeaseLost
 from posthouse.store.standings import TIMELINE
-from posthouse.store.tables import standings
+from posthouse.store.tables import standings, workers
 from services.fakes import a_message
 
 from .conftest import House, until
@@ -144,6 +144,25 @@ async def test_a_proof_for_a_connector_that_is_gone_is_forgotten(either: House) 
         either.ours.watching.fresh(connector.id, now)
     await either.ours.watching.flush()
     assert (await either.standing(one.id)).fresh_as_of == now
+
+
+async def test_burials_and_proofs_do_not_wait_for_each_other_in_a_circle(either: House) -> None:
+    """Both change many rows at once."""
+    connectors = [(await either.add()).id for _ in range(20)]
+    one, two = either.process().watching, either.process().watching
+    living = await one.enlist()
+    for _ in range(8):
+        dead = await two.enlist()
+        await one.beat(living)
+        await two.share_out(dead, 100)
+        async with either.database.transaction() as tx:
+            long_ago = utc_now() - timedelta(hours=1)
+            await tx.connection.execute(sa.update(workers).where(workers.c.id == dead).values(seen_at=long_ago))
+        for connector in connectors:
+            two.fresh(connector, utc_now())
+        await asyncio.gather(two.flush(), one.beat(living), two.flush())
+        async with either.database.reading() as tx:
+            assert await tx.claims.headcount() == 1
 
 
 async def test_a_timeline_keeps_the_latest_moments_of_each_connector(either: House) -> None:

@@ -38,10 +38,12 @@ class Kept:
                     await listener.next(1)
 
     async def until_mode(self, mode: Mode) -> None:
-        watching, connector = self.app.services.watching, self.connector.id
         async with asyncio.timeout(20):
-            while (await watching.report(self.account, connector)).standing.mode is not mode:
+            while await self._mode() is not mode:
                 await asyncio.sleep(0.05)
+
+    async def _mode(self) -> Mode:
+        return (await self.app.services.watching.report(self.account, self.connector.id)).standing.mode
 
 
 @asynccontextmanager

@@ -176,7 +176,7 @@ async def test_no_email_is_judged_twice(street: Street, monkeypatch: pytest.Monk
     await street.file(*(a_message(n) for n in range(250)))
     wish = Wish(inbox_id=street.plain, criteria=subject(Should.MATCH, "^Number 25[24]$"), count=2, timeout=LONG)
     waiting = asyncio.create_task(street.wait(wish))
-    while len(judged) < 250:  # noqa: ASYNC110
+    while len(judged) < 250:
         await asyncio.sleep(0.01)
     for number in range(250, 255):
         await street.file(a_message(number))
@@ -304,7 +304,7 @@ async def test_a_cancelled_wait_leaves_nothing_behind(street: Street) -> None:
     for wait in waits:
         wait.cancel()
     await asyncio.gather(*waits, return_exceptions=True)
-    while street.sync._refreshing:  # noqa: ASYNC110 (the sync under way is finished, for whoever comes next)
+    while street.sync._refreshing:
         await asyncio.sleep(0.01)
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before

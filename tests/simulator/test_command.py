@@ -32,7 +32,7 @@ async def test_it_serves_what_it_says_and_ends():
     said, stop = [], asyncio.Event()
     options = Options(messages=2, deliver_every=0.01, users=["ann@post.example:sesame"])
     running = asyncio.create_task(simulate(options, said.append, stop.wait))
-    while not said:  # noqa: ASYNC110 - it says so when it is ready, and only then
+    while not said:
         await asyncio.sleep(0.01)
     imap, imaps, smtp, smtps = ports(said[0])
     pin = re.search(r"sha256:([0-9a-f]{64})", said[0])[1]

@@ -11,7 +11,7 @@ from simulator.clients import mail, signed_in
 
 
 async def until(condition):
-    while not condition():  # noqa: ASYNC110 - the provider has no event for this, and needs none
+    while not condition():
         await asyncio.sleep(0.01)
 
 

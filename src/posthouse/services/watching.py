@@ -82,11 +82,13 @@ class Watching:
         async with self._database.transaction() as tx:
             if not await tx.claims.beat(worker, self._now()):
                 return False
-            # Who could not be heard for so long, because the database was away, can't tell who else lives.
-            present = self._heard_of is not None and self._now() - self._heard_of <= SILENCE
-            if present and await tx.claims.bury(SILENCE, self._now()):
-                tx.signal("connectors")
+        # Who could not be heard for so long, because the database was away, can't tell who else lives.
+        present = self._heard_of is not None and self._now() - self._heard_of <= SILENCE
         self._heard_of = self._now()
+        if present:
+            async with self._database.transaction() as tx:
+                if await tx.claims.bury(SILENCE, self._now()):
+                    tx.signal("connectors")
         return True
 
     async def retire(self, worker: UUID) -> None:

@@ -52,8 +52,18 @@ class Claims:
 
     async def bury(self, silent_for: timedelta, now: datetime) -> list[UUID]:
         """Remove the workers that have been silent for so long."""
-        dead = sa.delete(workers).where(workers.c.seen_at < await self._now(now) - silent_for)
-        return list((await self._connection.scalars(dead.returning(workers.c.id))).all())
+        silent = (
+            sa.select(workers.c.id)
+            .where(workers.c.seen_at < await self._now(now) - silent_for)
+            .with_for_update(skip_locked=True)  # whose row is in use lives, or is being buried
+        )
+        dead = list((await self._connection.scalars(silent)).all())
+        if dead:
+            # All who change many standings do so in this order, so that none waits for another in a circle.
+            theirs = sa.select(standings.c.connector_id).where(standings.c.owner_id.in_(dead))
+            await self._connection.execute(theirs.order_by(standings.c.connector_id).with_for_update())
+            await self._connection.execute(sa.delete(workers).where(workers.c.id.in_(dead)))
+        return dead
 
     async def headcount(self) -> int:
         """How many workers there are."""

@@ -41,6 +41,8 @@ from posthouse.store.signals import CHANNEL, Signals
 from posthouse.store.standings import Standings
 from posthouse.store.uploads import Uploads
 
+_DEADLOCK = "40P01"  # PostgreSQL ends one of two transactions that wait for each other
+
 AfterCommit = Callable[[], Awaitable[None]]
 
 
@@ -179,6 +181,8 @@ class Database:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Unavailable("the connection to the database broke; try again in a moment") from error
+            if getattr(error.orig, "sqlstate", None) == _DEADLOCK:
+                raise Unavailable("the database is busy with the same rows; try again in a moment") from error
             raise
         finally:
             await connection.close()
