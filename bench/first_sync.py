@@ -69,8 +69,8 @@ SyncState *
 
 @dataclass(frozen=True)
 class Run:
-    """What one client needed in one round. `wall` and `cpu` (seconds) are of the first sync, `peak_mb` of the
-    process, `again` the seconds of a second sync that has nothing to do, `held` how many messages it has."""
+    """What one client needed in one round. `wall` and `cpu` (seconds) are of the first sync, `peak_mb` of all
+    its processes, `again` the seconds of a second sync that has nothing to do, `held` how many messages it has."""
 
     client: str
     wall: float
@@ -148,7 +148,7 @@ class Bench:
             client="Posthouse",
             wall=first["wall"],
             cpu=first["cpu"],
-            peak_mb=whole["peak_mb"],
+            peak_mb=said["peak_mb"],
             again=again["wall"],
             held=first["emails"],
             whole_wall=whole["wall"],

@@ -7,6 +7,7 @@ with one.
 
 import hashlib
 import json
+import re
 import resource
 import sys
 import time
@@ -69,9 +70,22 @@ async def sync(job: Job) -> dict[str, Any]:
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             if outcome.failure:
                 raise SystemExit(f"the sync failed: {outcome.failure}")
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            runs.append({"wall": wall, "cpu": cpu, "emails": len(outcome.email_ids), "peak_mb": peak})
-    return {"first": runs[0], "again": runs[1]}
+            runs.append({"wall": wall, "cpu": cpu, "emails": len(outcome.email_ids)})
+        peak_mb = sum(map(_peak_mb, ["self", *_children()]))
+    # Processes that read have ended by now, all but a few hundredths of a second of their work done in the first run.
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    runs[0]["cpu"] += children.ru_utime + children.ru_stime
+    return {"first": runs[0], "again": runs[1], "peak_mb": peak_mb}
+
+
+def _children() -> list[str]:
+    return [child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()]
+
+
+def _peak_mb(process: str) -> float:
+    """The most memory that it ever had. Not `ru_maxrss`, in which a child has its parent's before it became itself."""
+    [peak] = re.findall(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+    return int(peak) / 1024
 
 
 async def verify(job: Job) -> dict[str, Any]:

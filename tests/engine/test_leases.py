@@ -148,21 +148,24 @@ async def test_a_proof_for_a_connector_that_is_gone_is_forgotten(either: House) 
 
 async def test_burials_and_proofs_do_not_wait_for_each_other_in_a_circle(either: House) -> None:
     """Both change many rows at once."""
-    connectors = [(await either.add()).id for _ in range(20)]
-    one, two = either.process().watching, either.process().watching
-    living = await one.enlist()
-    for _ in range(8):
-        dead = await two.enlist()
-        await one.beat(living)
-        await two.share_out(dead, 100)
-        async with either.database.transaction() as tx:
-            long_ago = utc_now() - timedelta(hours=1)
-            await tx.connection.execute(sa.update(workers).where(workers.c.id == dead).values(seen_at=long_ago))
-        for connector in connectors:
-            two.fresh(connector, utc_now())
-        await asyncio.gather(two.flush(), one.beat(living), two.flush())
-        async with either.database.reading() as tx:
-            assert await tx.claims.headcount() == 1
+    connectors = sorted([(await either.add()).id for _ in range(5)])
+    watching = either.process().watching
+    living, dead = await watching.enlist(), await watching.enlist()
+    await watching.beat(living)
+    async with either.database.transaction() as tx:
+        for connector in reversed(connectors):  # so that the rows lie in the other order
+            own = sa.update(standings).where(standings.c.connector_id == connector).values(owner_id=dead)
+            await tx.connection.execute(own)
+        long_ago = utc_now() - timedelta(hours=1)
+        await tx.connection.execute(sa.update(workers).where(workers.c.id == dead).values(seen_at=long_ago))
+    async with either.database.transaction() as tx:
+        await tx.standings.prove({connectors[0]: utc_now()})
+        burying = asyncio.create_task(watching.beat(living))
+        await asyncio.sleep(0.2)
+        await tx.standings.prove({connectors[-1]: utc_now()})
+    assert await burying
+    async with either.database.reading() as tx:
+        assert await tx.claims.headcount() == 1
 
 
 async def test_a_timeline_keeps_the_latest_moments_of_each_connector(either: House) -> None:

@@ -18,7 +18,7 @@ from posthouse.store.blobs import Blobs
 @pytest.fixture(scope="module")
 def s3_endpoint() -> Iterator[str]:
     """An object store that speaks S3, with a bucket `mail`."""
-    server = ThreadedMotoServer(port=0)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"

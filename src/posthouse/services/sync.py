@@ -120,8 +120,13 @@ class Sync:
         if running is None:
             running = asyncio.create_task(self.run(account, connector_id))
             self._refreshing[connector_id] = running
-            running.add_done_callback(lambda _: self._refreshing.pop(connector_id, None))
+            running.add_done_callback(lambda done: self._refreshed(connector_id, done))
         return await asyncio.shield(running)
+
+    def _refreshed(self, connector_id: ConnectorId, done: asyncio.Task[SyncOutcome]) -> None:
+        self._refreshing.pop(connector_id, None)
+        if not done.cancelled():
+            done.exception()  # all who waited may have gone: what went wrong has been written down, and is nobody's
 
     # Sessions
 

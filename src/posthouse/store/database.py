@@ -188,9 +188,14 @@ class Database:
             await connection.close()
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _to_json(value: Any) -> str:
+    if value == []:
+        return "[]"  # as most of a message's lists are
     # Half a surrogate pair has no place in UTF-8, which is what both databases keep.
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _encode(value)
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
