@@ -158,8 +158,6 @@ def _where_it_goes(old: ServerSettings, new: dict[str, Any], prefix: str) -> str
     proxy: Proxy | None = new["proxy"]
     if new["host"] != old.host:
         return f"{prefix}Host"
-    if new["port"] != old.port:
-        return f"{prefix}Port"
     if _PROTECTION[new["security"]] < _PROTECTION[old.security]:
         return f"{prefix}Ssl or startTls"
     if new["tls_trust"] != old.tls_trust and new["tls_trust"]:
