@@ -121,6 +121,9 @@ class Mirror(RuleBasedStateMachine):
         return self.provider.users[ADDRESS].folder("INBOX")
 
     @rule(count=st.integers(1, 5))
+    def mail_comes(self, count: int) -> None:
+        self.mail_arrives(count)
+
     def mail_arrives(self, count: int) -> None:
         for _ in range(count):
             self.count += 1
@@ -139,13 +142,12 @@ class Mirror(RuleBasedStateMachine):
         messages = self.inbox.messages
         self.inbox.mark(messages[place % len(messages)], frozenset({"\\Seen"}))
 
-    @rule(reverse=st.booleans())
-    def all_is_renumbered(self, reverse: bool) -> None:
-        self.inbox.renumber(reverse=reverse)
-
-    @rule()
-    def uids_are_declared_void(self) -> None:
-        self.inbox.bump_uid_validity()
+    @rule(how=st.sampled_from(["void", "renumbered", "reversed"]))
+    def uids_lose_their_meaning(self, how: str) -> None:
+        if how == "void":
+            self.inbox.bump_uid_validity()
+        else:
+            self.inbox.renumber(reverse=how == "reversed")
 
     @rule(seed=st.integers(0, 1000), rate=st.sampled_from([0.0, 0.05, 0.2]))
     def things_go_wrong(self, seed: int, rate: float) -> None:
@@ -157,8 +159,9 @@ class Mirror(RuleBasedStateMachine):
     def a_sync_runs(self) -> None:
         self.run(self._sync())
 
-    @rule(at=st.integers(1, 8), after=st.booleans())
-    def a_process_dies_in_a_sync(self, at: int, after: bool) -> None:
+    @rule(count=st.integers(3, 8), at=st.integers(1, 6), after=st.booleans())
+    def a_process_dies_while_it_syncs(self, count: int, at: int, after: bool) -> None:
+        self.mail_arrives(count)
         self.run(self._sync(at, after))
 
     async def _sync(self, left: int | None = None, after: bool = False) -> SyncOutcome | None:
@@ -224,8 +227,8 @@ def _message_ids(message: bytes) -> list[str]:
 
 class TestMirror(Mirror.TestCase):  # type: ignore[misc, valid-type]
     settings = settings(
-        max_examples=12,
-        stateful_step_count=15,
+        max_examples=15,
+        stateful_step_count=8,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )

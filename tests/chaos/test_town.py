@@ -6,8 +6,9 @@ from peers.dovecot import Dovecot
 
 from .town import ordeal, town_of
 
-TAKEN_OVER = 15.0
-"""Seconds within which others have taken a dead worker's connectors over, and synced them."""
+TAKEN_OVER = 60.0
+"""Seconds within which others have taken a dead worker's connectors over and synced them, however busy this machine
+is. On a quiet one it takes less than 15: `make chaos` measures."""
 
 
 async def test_nothing_is_lost_or_doubled_whatever_dies(dovecot: Dovecot, tmp_path: Path) -> None:

@@ -264,12 +264,18 @@ class Town:
 
     async def all_fresh(self, since: datetime, within: float) -> None:
         """Wait until every worker has its share, and all connectors were proved fresh since this moment."""
-        async for rows in self._watched(within):
+        late: list[Any] = []
+        owners: Counter[UUID | None] = Counter()
+        async for rows in self._watched(within, fails=False):
             late = [row for row in rows["standings"] if (row["fresh_as_of"] or since) <= since]
             owners = Counter(row["owner_id"] for row in rows["standings"])
             share = -(-len(self.homes) // len(self.workers))
             if not late and len(owners) == len(self.workers) and max(owners.values()) <= share:
                 return
+        raise AssertionError(
+            f"after {within:.0f} s {len(late)} connectors were not proved fresh, {owners[None]} had no owner, and the "
+            f"workers had {sorted(owners.values())} of {len(self.homes)}\n{self.said()}"
+        )
 
     async def verify(self, within: float = 120.0) -> Figures:
         """Wait until everything sent is in the store; then nothing may be doubled, left out or changed anywhere."""
@@ -287,14 +293,23 @@ class Town:
         assert (self.figures.lost, self.figures.doubled) == (0, 0), f"{self.figures}\n{self.said()}"
         await self._verify_journal()
         for home in self.homes:
-            state = await asyncio.to_thread(self._ask, "GET", f"/connectors/{home.connector.id}/state")
-            assert (state["state"].lower(), state["failuresInARow"]) == ("fresh", 0), state
+            await self._comes_to_rest(home)
         for home in self.homes:
             there = await asyncio.to_thread(home.mailbox.messages)
             ids = [_message_id(message.raw) for message in there]
             assert sorted(ids) == sorted(home.sent), "the server has what was delivered"
             assert not [message for message in there if "\\Seen" in message.flags or "\\Deleted" in message.flags]
         return self.figures
+
+    async def _comes_to_rest(self, home: Home, within: float = 90.0) -> None:
+        """Wait until the API shows this connector as fresh, and nothing wrong with it."""
+        deadline = time.monotonic() + within
+        while True:
+            state = await asyncio.to_thread(self._ask, "GET", f"/connectors/{home.connector.id}/state")
+            if (state["state"].lower(), state["failuresInARow"]) == ("fresh", 0):
+                return
+            assert time.monotonic() < deadline, state
+            await asyncio.sleep(1.0)
 
     async def _stored(self) -> dict[UUID, Counter[str]]:
         """The Message-IDs in each inbox, and how often each is there."""

@@ -11,7 +11,7 @@ from house import opened_database
 from posthouse.model.errors import Unavailable
 from posthouse.model.events import EventStatus
 from posthouse.model.standing import Moment, MomentKind
-from posthouse.model.values import utc_now
+from posthouse.model.values import ConnectorId, utc_now
 from posthouse.services import sync as sync_module
 from posthouse.store.claims import Claims, LeaseLost
 from posthouse.store.standings import TIMELINE
@@ -69,12 +69,12 @@ async def test_a_lease_is_taken_once_prolonged_and_lost_for_ever(either: House) 
     async with either.database.transaction() as tx:
         assert await tx.claims.lease(connector, one, length, now)
         assert not await tx.claims.lease(connector, two, length, now)
-        assert await tx.claims.prolong(connector, one, length, now)
+        assert await tx.claims.prolong({connector: one}, length, now) == {connector}
         await tx.claims.hold(connector, one)
         await tx.claims.give_back(connector, two)  # not its own: nothing happens
         await tx.claims.hold(connector, one)
         await tx.claims.give_back(connector, one)
-        assert not await tx.claims.prolong(connector, one, length, now)  # nobody has it, and it is not taken anew
+        assert not await tx.claims.prolong({connector: one}, length, now)  # nobody has it, and it is not taken anew
         with pytest.raises(LeaseLost):
             await tx.claims.hold(connector, one)
 
@@ -113,7 +113,7 @@ async def test_the_lease_is_prolonged_again_after_the_database_was_away(
     tries: list[bool] = []
     real = Claims.prolong
 
-    async def prolong(self: Claims, *words: object) -> bool:
+    async def prolong(self: Claims, *words: object) -> set[ConnectorId]:
         tries.append(True)
         if len(tries) == 1:
             raise Unavailable("the database does not answer")

@@ -34,20 +34,43 @@ _MOST_MISSED = 2
 """So often in a row a server that has told before may be late with its news; one that never has, not once."""
 _LOCKED_LOOK = timedelta(hours=6)
 _SHORT = timedelta(seconds=1)
+_LONGEST_BEGINNING = 10.0  # seconds
 
 
 @dataclass(slots=True)
 class Gate:
-    """Lets few connect at the same time, and fewer to one host: thousands at once help nobody."""
+    """Lets few begin at the same time, and fewer connect to one host: thousands at once help nobody, and each would
+    be done last."""
 
-    at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(40))
+    at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(100))
     per_host: int = 20
     _hosts: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
+    async def enter(self) -> "Place":
+        """Wait for a place among those who begin."""
+        await self.at_once.acquire()
+        return Place(self.at_once)
+
     @contextlib.asynccontextmanager
     async def passage(self, host: str) -> AsyncIterator[None]:
-        async with self._hosts.setdefault(host, asyncio.Semaphore(self.per_host)), self.at_once:
+        """Only to connect."""
+        async with self._hosts.setdefault(host, asyncio.Semaphore(self.per_host)):
             yield
+
+
+class Place:
+    """A place among those who begin. Who takes long (a slow server, a large mailbox) keeps nobody else away."""
+
+    def __init__(self, taken: asyncio.Semaphore) -> None:
+        self._taken: asyncio.Semaphore | None = taken
+        self._timer = asyncio.get_running_loop().call_later(_LONGEST_BEGINNING, self.leave)
+
+    def leave(self) -> None:
+        """Make room. To leave twice is allowed."""
+        if self._taken is not None:
+            self._taken.release()
+            self._taken = None
+            self._timer.cancel()
 
 
 class Watcher:
@@ -75,21 +98,24 @@ class Watcher:
         with self._watching.changes(self._id) as changes:
             self._wake = changes.news
             while not self.ended:
+                place = await self._gate.enter()
                 try:
                     brief = await self._watching.brief(self._id)
                     if brief is None:
                         return
-                    pause = await self._round(brief, changes.news)
+                    pause = await self._round(brief, changes.news, place)
                 except PosthouseError as error:  # our database, mostly: what is remote has been dealt with
                     log.warning("looking after a connector failed", connector=str(self._id), why=error.message)
                     pause = BACKOFF.first
                 except Exception:
                     log.exception("looking after a connector failed by a fault of ours", connector=str(self._id))
                     pause = BACKOFF.most
+                finally:
+                    place.leave()
                 if pause and not self.ended and await changes.next(pause.total_seconds()):
                     self._deaf = False  # other settings, another server perhaps
 
-    async def _round(self, brief: Brief, wake: asyncio.Event) -> timedelta:
+    async def _round(self, brief: Brief, wake: asyncio.Event, place: Place) -> timedelta:
         """One session from its beginning to its end. How long to wait before the next."""
         if brief.standing.locked_out:
             if brief.standing.due_at is not None:
@@ -105,7 +131,7 @@ class Watcher:
                     session = await stack.enter_async_context(self._sync.session(brief.connector))
                 desk = stack.enter_context(self._sync.desk(self._id, wake))
                 try:
-                    await self._stay(brief, session, desk, wake)
+                    await self._stay(brief, session, desk, wake, place)
                 except RemoteError as error:
                     if self._resting and error.retry_after is None and self._now() - began > SURVIVED:
                         await self._watching.note(self._id, MomentKind.DISCONNECTED, error.message)
@@ -134,7 +160,7 @@ class Watcher:
         await self._watching.plan_next(self._id, self._now() + pause)
         return pause
 
-    async def _stay(self, brief: Brief, session: Session, desk: Desk, wake: asyncio.Event) -> None:
+    async def _stay(self, brief: Brief, session: Session, desk: Desk, wake: asyncio.Event, place: Place) -> None:
         """Keep the session until the settings change, or we are to end. Raises when it ends in any other way."""
         push = session.mailbox.can_push and not self._deaf
         mode = Mode.PUSH if push else Mode.POLL
@@ -145,6 +171,7 @@ class Watcher:
         await self._look_around(brief, session, others)
         pause = _next_look(brief, push)
         await self._sync_once(brief, session, next_in=pause)
+        place.leave()
         may_miss = 0
         while True:
             due = self._now() + pause

@@ -36,21 +36,21 @@ class Worker:
     async def run(self) -> None:
         """Look after connectors until cancelled; then say goodbye everywhere, and set them free."""
         worker: UUID | None = None
-        beats, news = 0, False
+        beats, news, more = 0, False, False
         try:
             with self._watching.changes() as changes:
                 while True:
                     try:
                         before, worker = worker, await self._beat(worker)
                         if news or worker != before or beats % _SHARE_OUT == 0:
-                            await self._share_out(worker)
+                            more = await self._share_out(worker)
                         await self._watching.flush()
                         beats += 1
                     except PosthouseError as error:
                         log.warning("the engine can't reach its database", why=error.message)
                     except Exception:
                         log.exception("the engine stumbled by a fault of ours")
-                    news = await changes.next(BEAT)
+                    news = await changes.next(BEAT) or more
         finally:
             await self._drop_all()
             with contextlib.suppress(PosthouseError):
@@ -66,7 +66,9 @@ class Worker:
             await self._drop_all()
         return await self._watching.enlist()
 
-    async def _share_out(self, worker: UUID) -> None:
+    async def _share_out(self, worker: UUID) -> bool:
+        """Take our share. True: there may be more of it, at the next beat."""
+        before = len(self._watchers)
         mine = await self._watching.share_out(worker, _ADOPTED_AT_ONCE)
         self._let_go(set(self._watchers) - mine)
         for connector_id in mine:
@@ -74,6 +76,7 @@ class Worker:
             if running is None or running[1].done():
                 watcher = Watcher(connector_id, self._sync, self._watching, self._gate, self._now)
                 self._watchers[connector_id] = watcher, asyncio.create_task(watcher.run())
+        return len(mine) - before >= _ADOPTED_AT_ONCE
 
     def _let_go(self, ids: set[ConnectorId]) -> set[asyncio.Task[None]]:
         """Have these watchers end; their sessions say goodbye, all at the same time, while we go on. Those that are

@@ -43,6 +43,7 @@ T = TypeVar("T")
 
 DEFAULT_TLS = Tls()
 
+_TICK = 0.001  # seconds; uvloop's timers are early by less, and waiting for the rest would be hundreds of rounds
 _STAGGER = 0.25  # seconds between attempts (RFC 8305 §5)
 _MOST_ADDRESSES = 8  # a name server may list a thousand
 
@@ -218,7 +219,7 @@ class Stream:
         while not (data := wire.take()):
             if wire.ended:
                 return self._end()
-            if (wake is not None and wake.is_set()) or (until is not None and loop.time() >= until):
+            if (wake is not None and wake.is_set()) or (until is not None and loop.time() >= until - _TICK):
                 return None
             if wake is None and until is None:
                 await patience.wait(wire)
@@ -399,7 +400,7 @@ class _Patience:
         if self.left <= 0:
             how = "is too slow: it was not done" if self.heard else "did not answer"
             raise Unreachable(f"{self._host} {how} within {self._within:g} s")
-        if waited >= silence - 0.001:  # timers are a little early
+        if waited >= silence - _TICK:
             raise Unreachable(f"{self._host} fell silent for {silence:g} s")
 
 

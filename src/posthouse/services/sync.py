@@ -83,6 +83,8 @@ class Sync:
         self._open_mailbox = open_mailbox
         self._now = now
         self._turns: WeakValueDictionary[ConnectorId, asyncio.Lock] = WeakValueDictionary()
+        self._leases: dict[ConnectorId, UUID] = {}
+        self._prolonging: asyncio.Task[None] | None = None
         self._desks: dict[ConnectorId, Desk] = {}
         self._refreshing: dict[ConnectorId, asyncio.Task[SyncOutcome]] = {}
 
@@ -320,13 +322,13 @@ class Sync:
         async with lock:
             turn = _Turn(uuid4())
             await self._take_lease(connector, turn.holder)
-            renewing = asyncio.create_task(self._renew(connector, turn.holder))
+            self._leases[connector] = turn.holder
+            if self._prolonging is None or self._prolonging.done():
+                self._prolonging = asyncio.create_task(self._prolong())
             try:
                 yield turn
             finally:
-                renewing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await renewing
+                del self._leases[connector]
                 if not turn.over:
                     await asyncio.shield(self._give_back(connector, turn.holder))
 
@@ -346,13 +348,15 @@ class Sync:
                 raise NotFound(f"there is no connector {connector}")
             return taken
 
-    async def _renew(self, connector: ConnectorId, holder: UUID) -> None:
-        while True:
+    async def _prolong(self) -> None:
+        """Keep all leases of this process, together, as long as there are any. A run that has lost its own finds out
+        by its next transaction."""
+        while self._leases:
             await asyncio.sleep(LEASE.total_seconds() / 3)
-            with contextlib.suppress(Unavailable):  # there is time for another try
-                async with self._database.transaction() as tx:
-                    if not await tx.claims.prolong(connector, holder, LEASE, self._now()):
-                        return  # lost: the next transaction of the run finds out
+            if self._leases:
+                with contextlib.suppress(Unavailable):  # there is time for another try
+                    async with self._database.transaction() as tx:
+                        await tx.claims.prolong(self._leases, LEASE, self._now())
 
     async def _give_back(self, connector: ConnectorId, holder: UUID) -> None:
         """Let others run at once; the lease would end by itself."""

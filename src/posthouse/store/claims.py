@@ -12,7 +12,7 @@ Two claims, both rows, the same statements on both databases:
 Moments are the database server's where there is one, so that the clocks of several machines don't matter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -124,15 +124,16 @@ class Claims:
         )
         return bool(taken.rowcount)
 
-    async def prolong(self, connector: ConnectorId, holder: UUID, length: timedelta, now: datetime) -> bool:
-        """Prolong a lease that is still our own. False when it has been somebody else's since: it is never taken
-        anew, because what its run knows is old by now."""
-        prolonged = await self._connection.execute(
+    async def prolong(self, holders: Mapping[ConnectorId, UUID], length: timedelta, now: datetime) -> set[ConnectorId]:
+        """Prolong those of these leases that are still our own. One that has been somebody else's since is never
+        taken anew, because what its run knows is old by now."""
+        prolonged = (
             sa.update(standings)
-            .where(standings.c.connector_id == connector, standings.c.lease_holder == holder)
+            .where(standings.c.connector_id.in_(holders), standings.c.lease_holder.in_(holders.values()))
             .values(leased_until=await self._now(now) + length)
+            .returning(standings.c.connector_id)
         )
-        return bool(prolonged.rowcount)
+        return set((await self._connection.scalars(prolonged)).all())
 
     async def give_back(self, connector: ConnectorId, holder: UUID) -> None:
         await self._connection.execute(
