@@ -15,11 +15,13 @@ import uvloop
 from posthouse.model.connectors import Proxy, ProxyKind, Security, ServerSettings
 from posthouse.model.errors import CredentialsRefused, EgressRefused, RemoteError, Stage, TlsFailed, Unreachable
 from posthouse.model.events import Transcript
+from posthouse.model.sync import Wake
 from posthouse.model.values import Secret
 from posthouse.protocols.exchange import CommandRefused, Exchange, Give, Receive, ReceiveOrWake, Send, StartTls
 from posthouse.remote.egress import Egress
 from posthouse.remote.stream import Stream
 from posthouse.remote.tls import Tls, fingerprint
+from posthouse.remote.wire import Wire
 
 from .servers import LOOPBACK, Reader, Tunnels, Writer, echo, forever, serving
 
@@ -353,6 +355,32 @@ async def test_an_event_wakes_a_resting_exchange() -> None:
 async def test_a_resting_exchange_is_woken_when_its_time_is_up() -> None:
     async with serving(forever) as port, connected(to(port)) as stream:
         assert await stream.run(idle(), within=0.01, wake=asyncio.Event(), rest=0.05) is None
+
+
+async def test_who_waits_again_is_not_woken_by_the_wait_before() -> None:
+    wire, wake = Wire(), asyncio.Event()
+    await wire.wait(0, wake)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await wire.wait(5, wake)
+
+
+def test_a_rest_is_waited_for_in_few_rounds_whatever_the_loops_timers_round_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds: list[float] = []
+    real = Wire.wait
+
+    async def wait(self: Wire, seconds: float, wake: Wake | None = None) -> None:
+        rounds.append(seconds)
+        await real(self, seconds, wake)
+
+    async def rest() -> None:
+        async with serving(forever) as port, connected(to(port)) as stream:
+            for seconds in (0.0104, 0.0156, 0.0209):
+                assert await stream.run(idle(), within=1, wake=asyncio.Event(), rest=seconds) is None
+
+    monkeypatch.setattr(Wire, "wait", wait)
+    uvloop.run(rest())
+    assert len(rounds) <= 9
 
 
 async def test_news_come_before_the_wake() -> None:

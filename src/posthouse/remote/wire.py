@@ -76,16 +76,17 @@ class Wire(asyncio.BufferedProtocol):
         timer = loop.call_later(max(0.0, seconds), self._tell)
         waker = loop.create_task(wake.wait()) if wake is not None else None
         if waker is not None:
-            waker.add_done_callback(lambda _: self._tell())
+            waker.add_done_callback(self._tell)
         try:
             await self._news
         finally:
             self._news = None
             timer.cancel()
             if waker is not None:
+                waker.remove_done_callback(self._tell)  # cancelled it is done too, and would wake the next to wait
                 waker.cancel()
 
-    def _tell(self) -> None:
+    def _tell(self, _woken: object = None) -> None:
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
 
