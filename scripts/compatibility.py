@@ -58,8 +58,12 @@ _LISTED = "`teamAccess`, `inboxType`, `domainId` change nothing, and of `inboxFu
 _SEND = (
     "contacts, groups, templates, tracking pixels and AMP are refused (400), as is more than one text body; "
     "addresses are always checked, whatever `validateEmailAddresses` says; `ignoreEmptyRecipients`, "
-    "`filterBouncedRecipients`, `charset` and the body's `inboxId` change nothing; there is no delivery but by a "
-    "connector's SMTP server"
+    "`filterBouncedRecipients`, `charset` and the body's `inboxId` change nothing; mail to inboxes of this server is "
+    "delivered here, all other mail needs a connector's SMTP server"
+)
+_SIMPLE = (
+    "without `senderId` the oldest connector that can send is used where somebody outside is written to, else a new "
+    "inbox; a body with a tag in it is HTML"
 )
 _SYNC = "`plusAddressId` changes nothing"
 _WAIT = "`after`, a mark, is taken besides; an external mailbox is asked meanwhile"
@@ -88,6 +92,8 @@ DIFFERENCES: dict[str, str] = {
     "doesInboxExist": "looks at inboxes of the account alone; `allowCatchAll`, `ipAddress`, `sender` change nothing",
     "sendEmail": _SEND,
     "sendEmailAndConfirm": _SEND,
+    "sendEmailSimple": _SIMPLE,
+    "sendEmailQuery": _SIMPLE,
     "getEmails": "408 when `minCount` emails have not come within `retryTimeout`",
     "getEmailsPaginated": _SYNC,
     "getEmailsOffsetPaginated": f"{_SYNC}; so does `include`",

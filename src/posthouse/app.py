@@ -31,13 +31,16 @@ from posthouse.remote.submission import open_submission
 from posthouse.services import Services
 from posthouse.services.accounts import Accounts
 from posthouse.services.attachments import Attachments
+from posthouse.services.composing import Composing
 from posthouse.services.connectors import Connectors
 from posthouse.services.fetching import Batches
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.intake import Intake
+from posthouse.services.local import Local
 from posthouse.services.mail import Mail
 from posthouse.services.reading import Readers
 from posthouse.services.sending import Sending
+from posthouse.services.sent import Sent
 from posthouse.services.sync import Sync
 from posthouse.services.waiting import Waiting
 from posthouse.services.watching import Watching
@@ -119,6 +122,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
     readers = Readers()
     intake = Intake(blobs, now, readers=readers)
     sync = Sync(database, intake, mailbox, now, Batches(first_sync=settings.first_sync_limit))
+    local = Local(database, intake, settings.inbox_domain)
     mail, watching = Mail(database, blobs, now), Watching(database, now)
     services = Services(
         accounts=Accounts(database, now),
@@ -126,7 +130,8 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         connectors=Connectors(database, mailbox, submission, check_search_terms, settings.inbox_domain, now),
         sync=sync,
         mail=mail,
-        sending=Sending(database, blobs, submission, now),
+        sending=Sending(database, blobs, Composing(database, blobs, now), local, submission, now),
+        sent=Sent(database, blobs),
         attachments=Attachments(database, blobs, now),
         watching=watching,
         waiting=Waiting(database, mail, sync, watching, now, longest=timedelta(milliseconds=settings.longest_wait_ms)),

@@ -60,6 +60,9 @@ async def ask(client: httpx2.AsyncClient, name: str, call: Call) -> httpx2.Respo
     )
 
 
+from . import cases_sending  # noqa: E402 (it needs what stands above)
+
+
 def _by(parameter: str, kind: str, **more: Any) -> Callable[[Own], Call]:
     """A call with one id in its path, of the tenant's `kind`."""
     return lambda own: Call(path={parameter: getattr(own, kind)}, **more)
@@ -230,6 +233,8 @@ CASES: dict[str, Callable[[Own], Call]] = {
     # The user
     "getUserInfo": _nothing,
 }
+
+CASES |= cases_sending.CASES
 
 OWN_CASES: dict[str, Callable[[Own], Call]] = {
     "getHealth": _nothing,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
-from posthouse.api import accounts, attachments, connectors, emails, health, inboxes, sending, state, waiting
+from posthouse.api import accounts, attachments, connectors, emails, health, inboxes, sending, sent, state, waiting
 from posthouse.api.docs import show_docs
 from posthouse.api.edge import Edge
 from posthouse.api.failures import tell_failures
@@ -23,6 +23,8 @@ CONTROLLERS: tuple[APIRouter, ...] = (
     emails.router,
     attachments.router,
     sending.router,
+    sending.common,
+    sent.router,
     accounts.router,
     waiting.router,
 )

@@ -190,7 +190,7 @@ async def send_email_from_connector(
 ) -> SentEmailDto:
     # There is no second way out to fall back on: `useFallback` is taken, and changes nothing.
     sent = await house.sending.send_from_connector(caller.id, ConnectorId(connector_id), options.to_domain())
-    return SentEmailDto.of(*await house.sending.open(caller.id, sent.id))
+    return SentEmailDto.of(*await house.sent.open(caller.id, sent.id))
 
 
 # Its IMAP connection

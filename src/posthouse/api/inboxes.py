@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Request
 
 from posthouse.api.context import Caller, House, InboxPath, controller
 from posthouse.api.patience import while_connected
@@ -27,13 +27,7 @@ from posthouse.api.wire.inboxes import (
     UpdateInboxOptions,
 )
 from posthouse.api.wire.mail import EmailDto, EmailPreview, InboxEmailsQuery, InboxPageQuery, PageEmailPreview
-from posthouse.api.wire.sending import (
-    PageSentEmailProjection,
-    SendEmailOptions,
-    SentEmailDto,
-    SentEmailProjection,
-    SentListQuery,
-)
+from posthouse.api.wire.sending import PageSentEmailProjection, SentEmailProjection, SentListQuery
 from posthouse.api.wire.waiting import LatestInInboxQuery
 from posthouse.model.accounts import Account
 from posthouse.model.values import InboxId, Slice
@@ -219,31 +213,17 @@ async def get_inbox_email_count(inbox_id: InboxPath, caller: Caller, house: Hous
 # Sending from one
 
 
-@router.post("/inboxes/{inboxId}", operation_id="sendEmail", status_code=201, response_class=Response)
-async def send_email(inbox_id: InboxPath, options: SendEmailOptions, caller: Caller, house: House) -> Response:
-    await house.sending.send_from_inbox(caller.id, InboxId(inbox_id), options.to_domain())
-    return Response(status_code=201)
-
-
-@router.post("/inboxes/{inboxId}/confirm", operation_id="sendEmailAndConfirm", status_code=201)
-async def send_email_and_confirm(
-    inbox_id: InboxPath, options: SendEmailOptions, caller: Caller, house: House
-) -> SentEmailDto:
-    sent = await house.sending.send_from_inbox(caller.id, InboxId(inbox_id), options.to_domain())
-    return SentEmailDto.of(*await house.sending.open(caller.id, sent.id))
-
-
 @router.get("/inboxes/{inboxId}/sent", operation_id="getInboxSentEmails")
 async def get_inbox_sent_emails(
     inbox_id: InboxPath, query: Annotated[SentListQuery, Query()], caller: Caller, house: House
 ) -> PageSentEmailProjection:
-    page = await house.sending.page(caller.id, query.slice(), inbox=InboxId(inbox_id), search=query.search_filter or "")
+    page = await house.sent.page(caller.id, query.slice(), inbox=InboxId(inbox_id), search=query.search_filter or "")
     return PageSentEmailProjection.of(page, SentEmailProjection.of)
 
 
 @router.get("/inboxes/{inboxId}/sent/count", operation_id="getInboxSentCount")
 async def get_inbox_sent_count(inbox_id: InboxPath, caller: Caller, house: House) -> CountDto:
-    return CountDto(total_elements=await house.sending.count(caller.id, InboxId(inbox_id)))
+    return CountDto(total_elements=await house.sent.count(caller.id, InboxId(inbox_id)))
 
 
 async def _listed(query: InboxListQuery, caller: Account, house: Services) -> PageInboxProjection:

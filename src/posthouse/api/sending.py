@@ -1,61 +1,48 @@
-"""The sent-emails controller."""
+"""Operations that send, of whatever controller."""
 
 from typing import Annotated
 
 from fastapi import Query, Response
 
-from posthouse.api.context import Caller, EmailPath, House, PathId, controller, told_as
-from posthouse.api.emails import HTML, UNTRUSTED
-from posthouse.api.wire.mail import RawEmailJson, body_of
-from posthouse.api.wire.sending import AllSentQuery, PageSentEmailProjection, SentEmailDto, SentEmailProjection
-from posthouse.model.values import InboxId, SentId
+from posthouse.api.context import Caller, House, InboxPath, controller
+from posthouse.api.wire.sending import SendEmailOptions, SentEmailDto, SimpleSendEmailOptions, SimpleSendEmailQuery
+from posthouse.model.values import InboxId
 
-router = controller("SentEmailsController")
-
-
-@router.get("/sent", operation_id="getSentEmails")
-async def get_sent_emails(
-    query: Annotated[AllSentQuery, Query()], caller: Caller, house: House
-) -> PageSentEmailProjection:
-    inbox = InboxId(query.inbox_id) if query.inbox_id else None
-    page = await house.sending.page(caller.id, query.slice(), inbox=inbox, search=query.search_filter or "")
-    return PageSentEmailProjection.of(page, SentEmailProjection.of)
+router = controller("InboxController")
+common = controller("CommonActionsController")
 
 
-@router.delete("/sent", operation_id="deleteAllSentEmails", status_code=204)
-async def delete_all_sent_emails(caller: Caller, house: House) -> None:
-    await house.sending.delete_all(caller.id)
+# From an inbox
 
 
-@router.get("/sent/{id}", operation_id="getSentEmail")
-async def get_sent_email(sent_id: PathId, caller: Caller, house: House) -> SentEmailDto:
-    return SentEmailDto.of(*await house.sending.open(caller.id, SentId(sent_id)))
+@router.post("/inboxes/{inboxId}", operation_id="sendEmail", status_code=201, response_class=Response)
+async def send_email(inbox_id: InboxPath, options: SendEmailOptions, caller: Caller, house: House) -> Response:
+    await house.sending.send_from_inbox(caller.id, InboxId(inbox_id), options.to_domain())
+    return Response(status_code=201)
 
 
-@router.delete("/sent/{id}", operation_id="deleteSentEmail", status_code=204)
-async def delete_sent_email(sent_id: PathId, caller: Caller, house: House) -> None:
-    await house.sending.delete(caller.id, SentId(sent_id))
+@router.post("/inboxes/{inboxId}/confirm", operation_id="sendEmailAndConfirm", status_code=201)
+async def send_email_and_confirm(
+    inbox_id: InboxPath, options: SendEmailOptions, caller: Caller, house: House
+) -> SentEmailDto:
+    sent = await house.sending.send_from_inbox(caller.id, InboxId(inbox_id), options.to_domain())
+    return SentEmailDto.of(*await house.sent.open(caller.id, sent.id))
 
 
-@router.get(
-    "/sent/{id}/html", operation_id="getSentEmailHTMLContent", response_class=Response, responses=told_as("text/html")
-)
-async def get_sent_email_html_content(sent_id: PathId, caller: Caller, house: House) -> Response:
-    _, message = await house.sending.open(caller.id, SentId(sent_id))
-    return Response(body_of(message).encode("utf-8", "replace"), media_type=HTML, headers=UNTRUSTED)
+# From wherever it can be sent
 
 
-@router.get(
-    "/sent/{emailId}/raw",
-    operation_id="getRawSentEmailContents",
-    response_class=Response,
-    responses=told_as("text/plain"),
-)
-async def get_raw_sent_email_contents(sent_id: EmailPath, caller: Caller, house: House) -> Response:
-    raw = await house.sending.raw(caller.id, SentId(sent_id))
-    return Response(raw, headers={**UNTRUSTED, "Content-Type": "text/plain"})
+@common.post("/sendEmail", operation_id="sendEmailSimple", status_code=201, response_class=Response)
+async def send_email_simple(options: SimpleSendEmailOptions, caller: Caller, house: House) -> Response:
+    return await _send_simple(options, caller, house)
 
 
-@router.get("/sent/{emailId}/raw/json", operation_id="getRawSentEmailJson")
-async def get_raw_sent_email_json(sent_id: EmailPath, caller: Caller, house: House) -> RawEmailJson:
-    return RawEmailJson.of(await house.sending.raw(caller.id, SentId(sent_id)))
+@common.post("/sendEmailQuery", operation_id="sendEmailQuery", status_code=201, response_class=Response)
+async def send_email_query(options: Annotated[SimpleSendEmailQuery, Query()], caller: Caller, house: House) -> Response:
+    return await _send_simple(options, caller, house)
+
+
+async def _send_simple(options: SimpleSendEmailOptions, caller: Caller, house: House) -> Response:
+    inbox = InboxId(options.sender_id) if options.sender_id else None
+    await house.sending.send_from_anywhere(caller.id, inbox, options.to_domain())
+    return Response(status_code=201)

@@ -16,11 +16,18 @@ class Happening(StrEnum):
     EMAIL_UNREAD = "EMAIL_UNREAD"
     EMAIL_DELETED = "EMAIL_DELETED"
     EMAIL_SENT = "EMAIL_SENT"
+    BOUNCED = "bounced"
+    BOUNCED_RECIPIENT = "bounced_recipient"
+    DELIVERY_STATUS = "delivery_status"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A line of an inbox's journal. Positions start at 1 and have no gaps, and their order is the order of commits."""
+    """A line of an inbox's journal. Positions start at 1 and have no gaps, and their order is the order of commits.
+
+    `email_id` names the row that the line is about: a received or sent email, a bounce, a bounced recipient, a delivery
+    status.
+    """
 
     inbox_id: InboxId
     position: int

@@ -188,7 +188,8 @@ class AttachmentEntry:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
     """An email as somebody asks us to send it. Addresses are texts as people write them (`Ann <ann@x.y>`);
-    `attachments` are ids of uploads; an absent sender is the connector's or inbox's own address."""
+    `attachments` are ids of uploads; an absent sender is the connector's or inbox's own address. `in_reply_to` and
+    `references` are message ids, with their angle brackets or without."""
 
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
@@ -202,6 +203,8 @@ class Outgoing:
     is_html: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     attachments: tuple[str, ...] = ()
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
 
 
 class SendState(StrEnum):
@@ -215,7 +218,8 @@ class SendState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentEmail:
-    """An email that we sent, or tried to. `state_text` holds the server's words."""
+    """An email that we sent, or tried to. `state_text` holds the server's words; `connector_id` is None where none
+    was needed."""
 
     id: SentId
     account_id: AccountId
@@ -239,6 +243,11 @@ class SentEmail:
     attachment_ids: tuple[str, ...]
     virtual: bool
     stored: Stored
+
+    @property
+    def stays_here(self) -> bool:
+        """Nobody outside is among its recipients, or it was only written down."""
+        return self.virtual or self.connector_id is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from posthouse.services.connectors import Connectors
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.mail import Mail
 from posthouse.services.sending import Sending
+from posthouse.services.sent import Sent
 from posthouse.services.sync import Sync
 from posthouse.services.waiting import Waiting
 from posthouse.services.watching import Watching
@@ -23,6 +24,7 @@ class Services:
     sync: Sync
     mail: Mail
     sending: Sending
+    sent: Sent
     attachments: Attachments
     watching: Watching
     waiting: Waiting

@@ -1,26 +1,28 @@
-"""Sending: what somebody asks for becomes fixed bytes, is given to the connector's SMTP server, and is accounted for.
+"""Sending: what somebody asks for becomes fixed bytes, is given to whoever brings it to its recipients, and is
+accounted for.
 
-The message's id and bytes are settled and kept before the first word is said to the server, so that whatever dies,
-what was (or may have been) sent is known. A send that breaks off between the last byte and the server's answer is
-UNKNOWN and is never sent again by itself.
+Inboxes of this server get it at once; everybody else gets it by the connector's SMTP server. The message's id and bytes
+are settled and kept before the first word is said to it, so that whatever dies, what was (or may have been) sent is
+known. A send that breaks off between the last byte and the server's answer is UNKNOWN and is never sent again by
+itself.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
 
 import structlog
 
 from posthouse.mime.addresses import parse_addresses
-from posthouse.mime.reading import excerpt, read
-from posthouse.mime.writing import write
-from posthouse.model.connectors import Connector, SmtpSettings
+from posthouse.model.connectors import Connector, SmtpConnection, SmtpSettings
 from posthouse.model.errors import Invalid, NotFound, OutcomeUnknown, PosthouseError, RemoteError
 from posthouse.model.events import ConnectorEvent, EventStatus, EventType, Happening, Transcript, status_of
-from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail, Submission, Upload, Verdict
-from posthouse.model.message import Address, Draft, Enclosure, Message
-from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, InboxId, Page, SentId, Slice, new_id
+from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail, Submission, Verdict
+from posthouse.model.message import Address
+from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, InboxId, new_id
+from posthouse.services.composing import Composing, recipients_of
+from posthouse.services.inboxes import NewInbox, add_inbox
+from posthouse.services.local import Local, Parcel, Place
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database, Transaction
 
@@ -28,24 +30,34 @@ log = structlog.get_logger()
 
 OpenSubmission = Callable[[SmtpSettings, Transcript], Awaitable[Submission]]
 
-MOST_RECIPIENTS = 500
 INTERRUPTED = "the server stopped while this was being sent: it may have been sent, and is not sent again"
 
 
 class Sending:
-    def __init__(self, database: Database, blobs: Blobs, open_submission: OpenSubmission, now: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        composing: Composing,
+        local: Local,
+        open_submission: OpenSubmission,
+        now: Clock,
+    ) -> None:
         self._database = database
         self._blobs = blobs
+        self._composing = composing
+        self._local = local
         self._open_submission = open_submission
         self._now = now
 
     # Sending
 
     async def send_from_inbox(self, account: AccountId, inbox_id: InboxId, outgoing: Outgoing) -> SentEmail:
-        """Send through the SMTP server of the inbox's connector; a virtual inbox only writes down what it sends.
+        """Send to inboxes here and through the SMTP server of the inbox's connector; a virtual inbox only writes down
+        what it sends.
 
-        Raises Invalid when there is no such server or the email can't be written, RemoteError when the server took
-        it for nobody. Recipients refused beside accepted ones are in `refused`.
+        Raises Invalid when somebody can't be reached from this inbox or the email can't be written, RemoteError when
+        the server took it for nobody. Recipients refused beside accepted ones are in `refused`.
         """
         async with self._database.reading() as tx:
             inbox = await _require_inbox(tx, account, inbox_id)
@@ -61,111 +73,65 @@ class Sending:
             inbox = await _require_inbox(tx, account, connector.inbox_id)
         return await self._send(account, inbox, connector, outgoing)
 
+    async def send_from_anywhere(
+        self, account: AccountId, inbox_id: InboxId | None, outgoing: Outgoing, *, virtual: bool = False
+    ) -> SentEmail:
+        """As `send_from_inbox`; without an inbox, one is found that can send it: a new one where all recipients are
+        inboxes here (or where nothing is to leave, `virtual`), else the oldest with an SMTP server."""
+        if inbox_id is None:
+            inbox_id = await self._able_to_send(account, outgoing, virtual)
+        return await self.send_from_inbox(account, inbox_id, outgoing)
+
+    async def _able_to_send(self, account: AccountId, outgoing: Outgoing, virtual: bool) -> InboxId:
+        recipients = [a.email for texts in (outgoing.to, outgoing.cc, outgoing.bcc) for a in _parsed(texts)]
+        if not virtual and len(await self._local.find(account, recipients)) < len(set(recipients)):
+            async with self._database.reading() as tx:
+                able = await tx.connectors.able_to_send(account)
+            if able is not None:
+                return able.inbox_id
+        async with self._database.transaction() as tx:
+            made = await add_inbox(tx, account, NewInbox(virtual=virtual), self._local.domain, self._now())
+        return made.id
+
     async def _send(
         self, account: AccountId, inbox: Inbox, connector: Connector | None, outgoing: Outgoing
     ) -> SentEmail:
-        settings = None if inbox.virtual else await self._server(connector)
-        sender = _sender(outgoing, inbox, connector, settings)
-        draft = await self._draft(account, sender, outgoing)
-        sent = await self._fix(account, inbox, connector, outgoing, draft)
-        if settings is None or connector is None:
-            return await self._settle(sent, Verdict(accepted=(), refused=(), words="virtual inbox: not sent"), None)
-        return await self._deliver(sent, connector, settings)
-
-    async def _server(self, connector: Connector | None) -> SmtpSettings:
-        if connector is None:
-            raise Invalid("this inbox has no connector to send through: create one with an SMTP connection")
-        if not connector.enabled:
-            raise Invalid("this connector is disabled: enable it to send")
-        async with self._database.reading() as tx:
-            connection = await tx.connectors.smtp(connector.id)
-        if connection is None:
-            raise Invalid("this connector has no SMTP connection to send through: add one")
-        if not connection.settings.enabled:
-            raise Invalid("this connector's SMTP connection is disabled: enable it to send")
-        return connection.settings
-
-    async def _draft(self, account: AccountId, sender: Address, outgoing: Outgoing) -> Draft:
-        to, cc, bcc = (
-            tuple(address for text in texts for address in parse_addresses(text))
-            for texts in (outgoing.to, outgoing.cc, outgoing.bcc)
-        )
-        if not (to or cc or bcc):
-            raise Invalid("an email needs a recipient: give to, cc or bcc")
-        if len(to) + len(cc) + len(bcc) > MOST_RECIPIENTS:
-            raise Invalid(f"an email may have at most {MOST_RECIPIENTS} recipients")
-        uploads = [await self._upload(account, upload) for upload in outgoing.attachments]
-        return Draft(
-            sender=sender,
-            to=to,
-            cc=cc,
-            bcc=bcc,
-            reply_to=parse_addresses(outgoing.reply_to) if outgoing.reply_to else (),
-            subject=outgoing.subject,
-            text="" if outgoing.is_html else outgoing.body,
-            html=outgoing.body if outgoing.is_html else "",
-            headers=outgoing.headers,
-            attachments=tuple(
-                [
-                    Enclosure(
-                        filename=upload.name,
-                        content_type=upload.content_type,
-                        content_id=upload.content_id or "",
-                        content=await self._blobs.get(upload.stored),
-                    )
-                    for upload in uploads
-                ]
-            ),
-        )
-
-    async def _upload(self, account: AccountId, upload_id: str) -> Upload:
-        async with self._database.reading() as tx:
-            upload = await tx.uploads.get(account, upload_id)
-        if upload is None:
-            raise Invalid(f"there is no uploaded attachment {upload_id}: POST /attachments makes one")
-        return upload
-
-    async def _fix(
-        self, account: AccountId, inbox: Inbox, connector: Connector | None, outgoing: Outgoing, draft: Draft
-    ) -> SentEmail:
-        """Write the message, keep its bytes, and note that it is about to be sent."""
-        now = self._now()
-        domain = draft.sender.email.rpartition("@")[2]
-        message_id = f"{uuid4()}@{domain}"
-        message = write(draft, message_id=message_id, date=now)
-        [stored] = await self._blobs.put([message])
-        sent = SentEmail(
-            id=SentId(new_id(now)),
-            account_id=account,
-            inbox_id=inbox.id,
-            connector_id=connector.id if connector else None,
-            state=SendState.CONNECTING,
-            state_text="",
-            created_at=now,
-            sent_at=None,
-            sender=draft.sender,
-            to=draft.to,
-            cc=draft.cc,
-            bcc=draft.bcc,
-            reply_to=draft.reply_to,
-            refused=(),
-            subject=draft.subject,
-            message_id=message_id,
-            is_html=outgoing.is_html,
-            size=len(message),
-            excerpt=excerpt(read(message)),
-            attachment_ids=outgoing.attachments,
-            virtual=inbox.virtual,
-            stored=stored,
-        )
+        connection = None
+        if connector is not None:
+            async with self._database.reading() as tx:
+                connection = await tx.connectors.smtp(connector.id)
+        sender = _sender(outgoing, inbox, connector, connection.settings if connection else None)
+        draft = await self._composing.draft(account, sender, outgoing)
+        here, outside = await self._sorted(inbox, connector, recipients_of(draft))
+        settings = _server(connector, connection, outside) if outside else None
+        sent = await self._composing.compose(inbox, connector.id if connector and outside else None, outgoing, draft)
+        parcels = await self._local.prepare(sent, await self._blobs.get(sent.stored), here)
         async with self._database.transaction() as tx:
-            await tx.packs.use([stored.pack], now)
+            await tx.packs.use([sent.stored.pack], sent.created_at)
             await tx.sent.add(sent)
-        return sent
+            if outside:
+                await self._local.file(tx, parcels)
+        if settings is not None and connector is not None:
+            return await self._deliver(sent, outside, connector, settings)
+        words = "virtual inbox: not sent" if inbox.virtual else f"delivered to {len(here)} inboxes of this server"
+        return await self._settle(sent, Verdict(accepted=tuple(here), refused=(), words=words), None, parcels)
 
-    async def _deliver(self, sent: SentEmail, connector: Connector, settings: SmtpSettings) -> SentEmail:
+    async def _sorted(
+        self, inbox: Inbox, connector: Connector | None, recipients: Sequence[str]
+    ) -> tuple[dict[str, Place], list[str]]:
+        """Who of them is an inbox here, and who is to get it by the connector's server."""
+        if inbox.virtual:
+            return {}, []
+        here = await self._local.find(inbox.account_id, recipients)
+        if connector is not None:
+            # What a mailbox's own server is for, it carries; our own domain is nobody's but ours.
+            here = {address: place for address, place in here.items() if self._local.is_ours(address)}
+        return here, [recipient for recipient in recipients if recipient not in here]
+
+    async def _deliver(
+        self, sent: SentEmail, recipients: Sequence[str], connector: Connector, settings: SmtpSettings
+    ) -> SentEmail:
         transcript = Transcript()
-        recipients = tuple(dict.fromkeys(a.email for a in (*sent.to, *sent.cc, *sent.bcc)))
         try:
             submission = await self._open_submission(settings, transcript)
             try:
@@ -187,11 +153,14 @@ class Sending:
         event = self._event(connector, EventStatus.SUCCESS, 1, message, transcript)
         return await self._settle(sent, verdict, event)
 
-    async def _settle(self, sent: SentEmail, verdict: Verdict, event: ConnectorEvent | None) -> SentEmail:
+    async def _settle(
+        self, sent: SentEmail, verdict: Verdict, event: ConnectorEvent | None, parcels: Collection[Parcel] = ()
+    ) -> SentEmail:
         now = self._now()
         refused = tuple(address for address, _ in verdict.refused)
         settled = replace(sent, state=SendState.ACCEPTED, state_text=verdict.words, refused=refused, sent_at=now)
         async with self._database.transaction() as tx:
+            await self._local.file(tx, parcels)
             await tx.sent.settle(sent.id, settled.state, settled.state_text, refused=refused, sent_at=now)
             await tx.journal.append(sent.inbox_id, Happening.EMAIL_SENT, [sent.id], now)
             if event is not None:
@@ -240,49 +209,26 @@ class Sending:
                 await tx.sent.settle(sent, SendState.UNKNOWN, INTERRUPTED, refused=(), sent_at=None)
         return len(interrupted)
 
-    # What was sent
 
-    async def page(
-        self, account: AccountId, slice_: Slice, *, inbox: InboxId | None = None, search: str = ""
-    ) -> Page[SentEmail]:
-        async with self._database.reading() as tx:
-            if inbox is not None:
-                await _require_inbox(tx, account, inbox)
-            return await tx.sent.page(account, slice_, inbox=inbox, search=search)
+def _server(connector: Connector | None, connection: SmtpConnection | None, outside: Sequence[str]) -> SmtpSettings:
+    if connector is None:
+        named = ", ".join(outside[:3]) + (", …" if len(outside) > 3 else "")
+        raise Invalid(
+            f"this inbox has no connector to send through, and no inbox here is {named}: create a connector with an "
+            "SMTP connection, or write to inboxes of this server"
+        )
+    if not connector.enabled:
+        raise Invalid("this connector is disabled: enable it to send")
+    if connection is None:
+        raise Invalid("this connector has no SMTP connection to send through: add one")
+    if not connection.settings.enabled:
+        raise Invalid("this connector's SMTP connection is disabled: enable it to send")
+    return connection.settings
 
-    async def count(self, account: AccountId, inbox: InboxId) -> int:
-        async with self._database.reading() as tx:
-            await _require_inbox(tx, account, inbox)
-            return await tx.sent.count(account, inbox)
 
-    async def get(self, account: AccountId, sent_id: SentId) -> SentEmail:
-        async with self._database.reading() as tx:
-            sent = await tx.sent.get(account, sent_id)
-        if sent is None:
-            raise NotFound(f"there is no sent email {sent_id}")
-        return sent
-
-    async def open(self, account: AccountId, sent_id: SentId) -> tuple[SentEmail, Message]:
-        """A sent email, whole."""
-        sent = await self.get(account, sent_id)
-        return sent, read(await self._blobs.get(sent.stored))
-
-    async def raw(self, account: AccountId, sent_id: SentId) -> bytes:
-        """The message as it was given to the server."""
-        return await self._blobs.get((await self.get(account, sent_id)).stored)
-
-    async def delete(self, account: AccountId, sent_id: SentId) -> None:
-        await self.get(account, sent_id)
-        await self._remove(account, sent_id)
-
-    async def delete_all(self, account: AccountId) -> None:
-        await self._remove(account)
-
-    async def _remove(self, account: AccountId, sent_id: SentId | None = None) -> None:
-        async with self._database.transaction() as tx:
-            removed = await tx.sent.remove(account, sent=sent_id)
-            freed = await tx.packs.release(one.pack for one in removed)
-            tx.after_commit(lambda: self._blobs.remove(freed))
+def _parsed(texts: Sequence[str]) -> Iterator[Address]:
+    for text in texts:
+        yield from parse_addresses(text)
 
 
 def _sender(outgoing: Outgoing, inbox: Inbox, connector: Connector | None, settings: SmtpSettings | None) -> Address:

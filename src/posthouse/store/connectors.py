@@ -69,6 +69,19 @@ class Connectors:
     async def by_inbox(self, account: AccountId, inbox: InboxId) -> Connector | None:
         return await self._one(account, connectors.c.inbox_id == inbox)
 
+    async def able_to_send(self, account: AccountId) -> Connector | None:
+        """The oldest enabled connector with an enabled SMTP connection."""
+        query = (
+            sa.select(connectors)
+            .join(connections, sa.and_(connections.c.connector_id == connectors.c.id, connections.c.protocol == "smtp"))
+            .where(connectors.c.account_id == account, connectors.c.enabled)
+            .where(connections.c.settings["enabled"].as_boolean())
+            .order_by(connectors.c.number)
+            .limit(1)
+        )
+        row = (await self._connection.execute(query)).mappings().first()
+        return None if row is None else _connector(row)
+
     async def named(self, text: str) -> list[Connector]:
         """Connectors of any account that an operator may mean by a name, an address or an id."""
         meant = [connectors.c.name == text, connectors.c.email_address == text]

@@ -55,6 +55,13 @@ class Inboxes:
         query = sa.select(inboxes.c.number).where(inboxes.c.email_address == address)
         return await self._connection.scalar(query) is not None
 
+    async def at(self, addresses: Sequence[str]) -> dict[str, tuple[AccountId, InboxId]]:
+        """Whose inboxes these addresses are, those that are."""
+        query = sa.select(inboxes.c.email_address, inboxes.c.account_id, inboxes.c.id).where(
+            inboxes.c.email_address.in_(addresses)
+        )
+        return {row.email_address: (row.account_id, row.id) for row in await self._connection.execute(query)}
+
     async def page(
         self,
         account: AccountId,

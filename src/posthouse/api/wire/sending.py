@@ -247,7 +247,7 @@ class SentEmailDto(WireModel):
             headers={name: values[0] for name, values in headers.items()},
             in_reply_to=bare_id(message.in_reply_to),
             size_bytes=sent.size,
-            transport=Transport.SANDBOX_LOCAL if sent.virtual else Transport.PUBLIC_EMAIL,
+            transport=Transport.SANDBOX_LOCAL if sent.stays_here else Transport.PUBLIC_EMAIL,
         )
 
 

@@ -1,0 +1,115 @@
+"""Composing: what somebody asks for becomes fixed bytes with an id of their own, kept before anybody is told of them.
+
+From here on nothing about a message changes: whatever dies while it is sent, what goes out later is the same bytes
+under the same Message-ID, by which it is recognised.
+"""
+
+from datetime import datetime
+from uuid import uuid4
+
+from posthouse.mime.addresses import parse_addresses
+from posthouse.mime.reading import excerpt, read
+from posthouse.mime.writing import write
+from posthouse.model.errors import Invalid
+from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail, Upload
+from posthouse.model.message import Address, Draft, Enclosure
+from posthouse.model.values import AccountId, Clock, ConnectorId, SentId, new_id
+from posthouse.store.blobs import Blobs
+from posthouse.store.database import Database
+
+MOST_RECIPIENTS = 500
+
+
+class Composing:
+    def __init__(self, database: Database, blobs: Blobs, now: Clock) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._now = now
+
+    async def draft(self, account: AccountId, sender: Address, outgoing: Outgoing) -> Draft:
+        """What is to be written. Raises Invalid where something of it can't be."""
+        to, cc, bcc = (
+            tuple(address for text in texts for address in parse_addresses(text))
+            for texts in (outgoing.to, outgoing.cc, outgoing.bcc)
+        )
+        if not (to or cc or bcc):
+            raise Invalid("an email needs a recipient: give to, cc or bcc")
+        if len(to) + len(cc) + len(bcc) > MOST_RECIPIENTS:
+            raise Invalid(f"an email may have at most {MOST_RECIPIENTS} recipients")
+        uploads = [await self._upload(account, upload) for upload in outgoing.attachments]
+        return Draft(
+            sender=sender,
+            to=to,
+            cc=cc,
+            bcc=bcc,
+            reply_to=parse_addresses(outgoing.reply_to) if outgoing.reply_to else (),
+            subject=outgoing.subject,
+            text="" if outgoing.is_html else outgoing.body,
+            html=outgoing.body if outgoing.is_html else "",
+            headers=outgoing.headers,
+            attachments=tuple(
+                [
+                    Enclosure(
+                        filename=upload.name,
+                        content_type=upload.content_type,
+                        content_id=upload.content_id or "",
+                        content=await self._blobs.get(upload.stored),
+                    )
+                    for upload in uploads
+                ]
+            ),
+            in_reply_to=outgoing.in_reply_to,
+            references=outgoing.references,
+        )
+
+    async def compose(
+        self,
+        inbox: Inbox,
+        connector: ConnectorId | None,
+        outgoing: Outgoing,
+        draft: Draft,
+        date: datetime | None = None,
+    ) -> SentEmail:
+        """Write the message and keep its bytes; nothing is filed yet. `date` is what it says of itself. Raises
+        Invalid."""
+        now = self._now()
+        domain = draft.sender.email.rpartition("@")[2]
+        message_id = f"{uuid4()}@{domain}"
+        message = write(draft, message_id=message_id, date=date or now)
+        [stored] = await self._blobs.put([message])
+        return SentEmail(
+            id=SentId(new_id(now)),
+            account_id=inbox.account_id,
+            inbox_id=inbox.id,
+            connector_id=connector,
+            state=SendState.CONNECTING,
+            state_text="",
+            created_at=now,
+            sent_at=None,
+            sender=draft.sender,
+            to=draft.to,
+            cc=draft.cc,
+            bcc=draft.bcc,
+            reply_to=draft.reply_to,
+            refused=(),
+            subject=draft.subject,
+            message_id=message_id,
+            is_html=outgoing.is_html,
+            size=len(message),
+            excerpt=excerpt(read(message)),
+            attachment_ids=outgoing.attachments,
+            virtual=inbox.virtual,
+            stored=stored,
+        )
+
+    async def _upload(self, account: AccountId, upload_id: str) -> Upload:
+        async with self._database.reading() as tx:
+            upload = await tx.uploads.get(account, upload_id)
+        if upload is None:
+            raise Invalid(f"there is no uploaded attachment {upload_id}: POST /attachments makes one")
+        return upload
+
+
+def recipients_of(sent: SentEmail | Draft) -> tuple[str, ...]:
+    """Everybody who is to get it, each once."""
+    return tuple(dict.fromkeys(address.email for address in (*sent.to, *sent.cc, *sent.bcc)))

@@ -1,0 +1,64 @@
+"""What was sent: found, opened, deleted."""
+
+from posthouse.mime.reading import read
+from posthouse.model.errors import NotFound
+from posthouse.model.mail import SentEmail
+from posthouse.model.message import Message
+from posthouse.model.values import AccountId, InboxId, Page, SentId, Slice
+from posthouse.store.blobs import Blobs
+from posthouse.store.database import Database, Transaction
+
+
+class Sent:
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self._database = database
+        self._blobs = blobs
+
+    async def page(
+        self, account: AccountId, slice_: Slice, *, inbox: InboxId | None = None, search: str = ""
+    ) -> Page[SentEmail]:
+        """What was sent, or may have been; `search` is looked for in subject and recipients."""
+        async with self._database.reading() as tx:
+            if inbox is not None:
+                await _require_inbox(tx, account, inbox)
+            return await tx.sent.page(account, slice_, inbox=inbox, search=search)
+
+    async def count(self, account: AccountId, inbox: InboxId) -> int:
+        async with self._database.reading() as tx:
+            await _require_inbox(tx, account, inbox)
+            return await tx.sent.count(account, inbox)
+
+    async def get(self, account: AccountId, sent_id: SentId) -> SentEmail:
+        async with self._database.reading() as tx:
+            sent = await tx.sent.get(account, sent_id)
+        if sent is None:
+            raise NotFound(f"there is no sent email {sent_id}")
+        return sent
+
+    async def open(self, account: AccountId, sent_id: SentId) -> tuple[SentEmail, Message]:
+        """A sent email, whole."""
+        sent = await self.get(account, sent_id)
+        return sent, read(await self._blobs.get(sent.stored))
+
+    async def raw(self, account: AccountId, sent_id: SentId) -> bytes:
+        """The message as it was given to the server."""
+        return await self._blobs.get((await self.get(account, sent_id)).stored)
+
+    async def delete(self, account: AccountId, sent_id: SentId) -> None:
+        """Forget a sent email. One that waits to be sent is not sent then."""
+        await self.get(account, sent_id)
+        await self._remove(account, sent_id)
+
+    async def delete_all(self, account: AccountId) -> None:
+        await self._remove(account)
+
+    async def _remove(self, account: AccountId, sent_id: SentId | None = None) -> None:
+        async with self._database.transaction() as tx:
+            removed = await tx.sent.remove(account, sent=sent_id)
+            freed = await tx.packs.release(one.pack for one in removed)
+            tx.after_commit(lambda: self._blobs.remove(freed))
+
+
+async def _require_inbox(tx: Transaction, account: AccountId, inbox_id: InboxId) -> None:
+    if await tx.inboxes.get(account, inbox_id) is None:
+        raise NotFound(f"there is no inbox {inbox_id}")

@@ -1,0 +1,85 @@
+"""A house that sends: the whole of it in this process, with a mail provider beside it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from posthouse.app import App, build
+from posthouse.config import Settings
+from posthouse.model.accounts import Account
+from posthouse.model.connectors import Connector, ImapSettings, Security, SmtpSettings
+from posthouse.model.events import Entry
+from posthouse.model.mail import Email, EmailQuery, Inbox, Outgoing, SentEmail
+from posthouse.model.values import InboxId, Secret, Slice
+from posthouse.services import Services
+from posthouse.services.connectors import NewConnector
+from posthouse.services.inboxes import NewInbox
+from posthouse.simulator import Provider
+
+PASSWORD = "a password"
+DOMAIN = "posthouse.localhost"
+
+
+@dataclass
+class Post:
+    """The house and its provider; `account` is somebody who has nothing yet."""
+
+    app: App
+    provider: Provider
+    account: Account
+
+    @property
+    def services(self) -> Services:
+        return self.app.services
+
+    async def inbox(self, local: str = "", account: Account | None = None, **wish: Any) -> Inbox:
+        """An inbox without a connector, with this name before the @ of our domain."""
+        address = f"{local}@{DOMAIN}" if local else None
+        owner = account or self.account
+        return await self.services.inboxes.create(owner.id, NewInbox(email_address=address, **wish))
+
+    async def connector(self, name: str = "ann", *, imap: bool = True, **smtp: Any) -> Connector:
+        """A connector to a new mailbox at the provider."""
+        address = f"{name}@provider.example"
+        self.provider.add_user(address, PASSWORD)
+        common: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "security": Security.PLAIN,
+            "username": address,
+            "password": Secret(PASSWORD),
+        }
+        wish = NewConnector(
+            name=name,
+            email_address=address,
+            imap=ImapSettings(port=self.provider.imap_port, **common) if imap else None,
+            smtp=SmtpSettings(**{"port": self.provider.smtp_port, **common, **smtp}),
+        )
+        return await self.services.connectors.create(self.account.id, wish)
+
+    async def send(self, inbox: InboxId, *to: str, **wish: Any) -> SentEmail:
+        outgoing = Outgoing(to=to, **{"subject": "S", "body": "B", **wish})
+        return await self.services.sending.send_from_inbox(self.account.id, inbox, outgoing)
+
+    async def emails(self, inbox: Inbox) -> list[Email]:
+        query = EmailQuery(slice=Slice(size=1000), inbox_ids=(inbox.id,))
+        return list((await self.services.mail.page(inbox.account_id, query)).items)
+
+    async def journal(self, inbox: InboxId) -> list[Entry]:
+        async with self.app.database.reading() as tx:
+            return await tx.journal.after(inbox, 0, most=1000)
+
+
+@asynccontextmanager
+async def a_post(data: Path, **settings: Any) -> AsyncIterator[Post]:
+    provider = Provider()
+    await provider.start()
+    app = build(Settings(data=data, egress_allow=(ip_network("127.0.0.0/8"),), **settings))
+    try:
+        async with app.opened() as services:
+            key = await services.accounts.create_key(account="somebody")
+            yield Post(app, provider, key.account)
+    finally:
+        await provider.stop()
