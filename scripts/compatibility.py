@@ -71,6 +71,7 @@ _MATCH = f"MATCH is a regular expression in RE2's syntax; `ai` is refused (400);
 _CHANGE = "what is not sent stays; the password must be sent again when the host or the proxy changes"
 _ONCE = "409 when there is one already"
 _ONE_BYTE = "the type is followed by `charset=ISO-8859-1`, so that the Python client keeps every byte"
+_SELECTOR = "CSS selectors, and of jsoup's own `:contains`, `:containsOwn`, `:eq`, `:lt`, `:gt`, `[^prefix]`, `[a!=v]`"
 
 DIFFERENCES: dict[str, str] = {
     "createConnector": "409 when the inbox has a connector already",
@@ -111,6 +112,27 @@ DIFFERENCES: dict[str, str] = {
     "waitForMatchingEmails": _MATCH,
     "waitForMatchingFirstEmail": _MATCH,
     "waitForNthEmail": _WAIT,
+    "getOrganizationEmailsPaginated": f"an account is an organization of its own; {_SYNC}",
+    "getEmailCodes": (
+        "by patterns alone: LLM and OCR fall back to them, or are refused (400) without `allowFallback`; "
+        "`customPatterns` are in RE2's syntax; `offset` and `links` are keys of ours"
+    ),
+    "getEmailContentMatch": (
+        "RE2's syntax: no look-around, no back-references, no possessive quantifiers; the HTML as it is written first, "
+        "then the text that a reader sees; no match is an empty list"
+    ),
+    "getEmailContentPart": "what is no text comes in Base64; 404 when there is no such part",
+    "getEmailContentPartContent": "text in UTF-8, anything else in ISO-8859-1; 404 when there is no such part",
+    "getEmailHTMLQuery": f"{_SELECTOR}; 400 for an email without HTML",
+    "getEmailLinks": f"{_SELECTOR}; links inside of what the selector means count too; `body` is the HTML",
+    "applyImapFlagOperation": "`\\Seen` alone, here and not at the mail server",
+    "getEmailPreviewHtml": "shows no remote images; `linkBehavior` is PRESERVE unless it is given",
+    "getEmailPreviewURLs": "who follows the addresses must send a key",
+    "validateEmail": "well-formedness, and what mail programs drop; no full check against the HTML standard",
+    "checkEmailBody": (
+        "asks no server: links and images are judged by how they are written, and `offline` (a key of ours) says so; "
+        "no spelling"
+    ),
     "getUserInfo": "`emailAddress` is the account's name",
 }
 """How operations that are built differ from what clients expect."""

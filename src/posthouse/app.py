@@ -33,6 +33,7 @@ from posthouse.services.accounts import Accounts
 from posthouse.services.attachments import Attachments
 from posthouse.services.composing import Composing
 from posthouse.services.connectors import Connectors
+from posthouse.services.extracting import Extracting
 from posthouse.services.fetching import Batches
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.intake import Intake
@@ -103,7 +104,7 @@ class App:
 
     def asgi(self) -> FastAPI:
         """The web application: the API, and the dashboard beside it."""
-        api = create_api(self.services, version=version("posthouse"))
+        api = create_api(self.services, version=version("posthouse"), public_url=self.settings.public_url)
         key = self.settings.metrics_key
         show_metrics(api, self.services, Secret(key.get_secret_value()) if key else None)
         create_dashboard(api, self.services, public_url=self.settings.public_url)
@@ -130,6 +131,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         connectors=Connectors(database, mailbox, submission, check_search_terms, settings.inbox_domain, now),
         sync=sync,
         mail=mail,
+        extracting=Extracting(mail),
         sending=Sending(database, blobs, Composing(database, blobs, now), local, submission, now),
         sent=Sent(database, blobs),
         attachments=Attachments(database, blobs, now),

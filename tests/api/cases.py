@@ -60,7 +60,7 @@ async def ask(client: httpx2.AsyncClient, name: str, call: Call) -> httpx2.Respo
     )
 
 
-from . import cases_sending  # noqa: E402 (it needs what stands above)
+from . import cases_extracting, cases_sending  # noqa: E402 (it needs what stands above)
 
 
 def _by(parameter: str, kind: str, **more: Any) -> Callable[[Own], Call]:
@@ -234,6 +234,7 @@ CASES: dict[str, Callable[[Own], Call]] = {
     "getUserInfo": _nothing,
 }
 
+CASES |= cases_extracting.CASES
 CASES |= cases_sending.CASES
 
 OWN_CASES: dict[str, Callable[[Own], Call]] = {

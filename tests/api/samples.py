@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from posthouse.api.wire import accounts, common, connections, connectors, inboxes, mail, sending
+from posthouse.api.wire import accounts, common, connections, connectors, extracting, inboxes, mail, sending
 from posthouse.api.wire.common import WireModel
 from posthouse.model.accounts import Account
 from posthouse.model.connectors import (
@@ -21,6 +21,20 @@ from posthouse.model.connectors import (
 )
 from posthouse.model.errors import Stage
 from posthouse.model.events import ConnectorEvent, EventStatus, EventType, TestResult
+from posthouse.model.findings import (
+    BodyCheck,
+    Code,
+    Flaw,
+    FoundCodes,
+    Issue,
+    LinkBehaviour,
+    OneTimeLink,
+    PartContent,
+    Severity,
+    Signature,
+    SignatureKind,
+    Source,
+)
 from posthouse.model.mail import Attachment, AttachmentEntry, Email, Inbox, SendState, SentEmail, Stored
 from posthouse.model.message import Address, Message, Transfer
 from posthouse.model.sync import SyncOutcome
@@ -356,6 +370,22 @@ BARE_SENT = SentEmail(
     stored=STORED,
 )
 
+FOUND = FoundCodes(
+    codes=(Code(value="482910", confidence=0.95, source=Source.TEXT, offset=13, context="your code is 482910"),),
+    links=(OneTimeLink(url="https://example.org/verify?token=1", text="Verify", source=Source.HTML, offset=None),),
+    notes=("no pattern of yours found a code: these have the usual forms",),
+)
+SIGNED = Signature(body="Ann Archer", marker="-- ", kind=SignatureKind.DELIMITER, source=Source.TEXT)
+FLAWS = (
+    Flaw(1, "there is no <!DOCTYPE html>", Severity.INFO),
+    Flaw(2, "<img> has no alt", Severity.WARNING),
+    Flaw(3, "<b> is never closed", Severity.ERROR),
+)
+CHECKED = BodyCheck(
+    links=(Issue("http://example.org/", "the address is not encrypted (http:)", Severity.WARNING),),
+    images=(Issue("", "the image has no address", Severity.ERROR),),
+)
+
 ASKED = Slice(page=1, size=2)
 
 
@@ -414,6 +444,7 @@ def whole_answers() -> Iterator[WireModel]:
     yield mail.EmailHtmlDto(subject=EMAIL.subject, body=MESSAGE.html)
     yield mail.RawEmailJson.of("Subject: grüß\r\n\r\nhello".encode())
     yield mail.UnreadCount(count=3)
+    yield from whole_findings()
     yield mail.AttachmentMetaData.of(ATTACHMENT)
     yield mail.AttachmentProjection.of(RECEIVED)
     yield mail.PageAttachmentEntity.of(Page((RECEIVED,), 3, ASKED), mail.AttachmentProjection.of)
@@ -422,6 +453,34 @@ def whole_answers() -> Iterator[WireModel]:
     yield sending.SentEmailDto.of(SENT, MESSAGE)
     yield sending.SentEmailProjection.of(SENT)
     yield sending.PageSentEmailProjection.of(Page((SENT,), 3, ASKED), sending.SentEmailProjection.of)
+
+
+def whole_findings() -> Iterator[WireModel]:
+    """What is found in an email, as full as it gets."""
+    codes = extracting.ExtractCodesResult.of(FOUND, ["there is no LLM here: codes were looked for by their patterns"])
+    yield codes
+    yield from codes.candidates
+    yield extracting.EmailContentMatchResult(pattern="code is (.)", matches=["code is 4", "4"])
+    yield extracting.EmailContentPartResult.of(PartContent(content_type="application/pdf", content=b"%PDF", text=None))
+    yield extracting.EmailTextLinesResult.of(["Your code is", "482910"], "\r\n")
+    yield extracting.EmailLinksResult(
+        links=["https://example.org/verify"], body='<a href="https://example.org/verify">'
+    )
+    yield extracting.EmailPreviewHtmlDto(subject="Hello", html="<p>Hello</p>", link_behavior=LinkBehaviour.NEW_TAB)
+    yield extracting.EmailPreviewUrls.of("https://posthouse.example.org", f"/emails/{EMAIL_ID}")
+    signed = extracting.EmailSignatureParseResult.of(SIGNED)
+    yield signed
+    assert signed.signature
+    yield signed.signature
+    validity = extracting.HTMLValidationResult.of(FLAWS)
+    yield extracting.ValidationDto(email_id=EMAIL_ID, html=validity)
+    yield validity
+    yield validity.errors[0]
+    check = extracting.CheckEmailBodyResults.of(CHECKED)
+    yield check
+    yield from check.link_issues
+    yield from check.image_issues
+    yield extracting.SpellingIssue(group="word", suggestion="ward", severity=extracting.Weight.WARNING, message="?")
 
 
 def bare_answers() -> Iterator[WireModel]:
@@ -449,6 +508,10 @@ def bare_answers() -> Iterator[WireModel]:
     yield mail.EmailDto.of(BARE_EMAIL, nothing)
     yield mail.EmailPreview.of(BARE_EMAIL)
     yield mail.EmailProjection.of(BARE_EMAIL)
+    yield extracting.ExtractCodesResult.of(FoundCodes(codes=(), links=()))
+    yield extracting.EmailSignatureParseResult.of(None)
+    yield extracting.CheckEmailBodyResults.of(BodyCheck())
+    yield extracting.HTMLValidationResult.of([])
     yield mail.AttachmentMetaData.of(UPLOADED)
     yield mail.RawEmailJson.of(b"")
     yield sending.SentEmailDto.of(BARE_SENT, nothing)

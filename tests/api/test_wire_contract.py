@@ -6,12 +6,12 @@ import pytest
 
 from api.contract import ALWAYS_NULL, KEYS_OF_OURS, MODELS, NAMED_OTHERWISE, NOT_OURS
 from api.samples import bare_answers, whole_answers
-from posthouse.api.wire import accounts, common, connections, connectors, inboxes, mail, sending, waiting
+from posthouse.api.wire import accounts, common, connections, connectors, extracting, inboxes, mail, sending, waiting
 from posthouse.api.wire.common import WireModel
 
-TYPES = {"str": "string", "int": "integer", "bool": "boolean", "datetime": "string"}
+TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "datetime": "string"}
 
-MODULES = (accounts, common, connections, connectors, inboxes, mail, sending, waiting)
+MODULES = (accounts, common, connections, connectors, extracting, inboxes, mail, sending, waiting)
 
 
 def our_model(name: str) -> type[WireModel]:

@@ -13,7 +13,8 @@ from posthouse.model.errors import Invalid
 from posthouse.model.mail import Criteria, Email, Match, Place, Should, Stored
 from posthouse.model.message import Address
 from posthouse.model.values import AccountId, EmailId, InboxId
-from posthouse.services.matching import LONGEST_PATTERN, Matcher
+from posthouse.services.matching import Matcher
+from posthouse.services.patterns import LONGEST_PATTERN
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EMAIL = Email(

@@ -6,7 +6,19 @@ from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
-from posthouse.api import accounts, attachments, connectors, emails, health, inboxes, sending, sent, state, waiting
+from posthouse.api import (
+    accounts,
+    attachments,
+    connectors,
+    emails,
+    extracting,
+    health,
+    inboxes,
+    sending,
+    sent,
+    state,
+    waiting,
+)
 from posthouse.api.docs import show_docs
 from posthouse.api.edge import Edge
 from posthouse.api.failures import tell_failures
@@ -20,6 +32,7 @@ CONTROLLERS: tuple[APIRouter, ...] = (
     connectors.router,
     inboxes.router,
     inboxes.common,
+    extracting.router,
     emails.router,
     attachments.router,
     sending.router,
@@ -37,10 +50,12 @@ def create_api(
     services: Services,
     *,
     version: str = "",
+    public_url: str | None = None,
     largest_body: int = LARGEST_BODY,
     controllers: Iterable[APIRouter] = CONTROLLERS,
 ) -> FastAPI:
-    """The API over these services. It opens nothing by itself and needs no lifespan."""
+    """The API over these services, reached from outside at `public_url` if that is not where requests say that they
+    go. It opens nothing by itself and needs no lifespan."""
     known = known_operations()
     app = FastAPI(
         title="Posthouse",
@@ -52,6 +67,7 @@ def create_api(
         strict_content_type=False,
     )
     app.state.services = services
+    app.state.public_url = public_url
     controllers = tuple(controllers)
     for controller in controllers:
         app.include_router(controller)

@@ -73,6 +73,15 @@ Caller = Annotated[Account, Depends(_caller)]
 House = Annotated[Services, Depends(_services)]
 """The services that this API is a face of."""
 
+
+def _origin(request: Request) -> str:
+    public_url: str | None = request.app.state.public_url
+    return (public_url or str(request.base_url)).rstrip("/")
+
+
+Origin = Annotated[str, Depends(_origin)]
+"""The URL that this API is reached at, for links into it; without a slash at its end."""
+
 # Ids in paths, by the names that MailSlurp's clients and documents have for them.
 PathId = Annotated[UUID, Path(alias="id")]
 InboxPath = Annotated[UUID, Path(alias="inboxId")]

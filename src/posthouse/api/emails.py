@@ -56,6 +56,14 @@ async def get_emails_paginated(
     return await _listed(query.to_domain(), query.sync_connectors, caller, house)
 
 
+@router.get("/emails/organization", operation_id="getOrganizationEmailsPaginated")
+async def get_organization_emails_paginated(
+    query: Annotated[EmailListQuery, Query()], caller: Caller, house: House
+) -> PageEmailProjection:
+    """An account is an organization of its own."""
+    return await _listed(query.to_domain(), query.sync_connectors, caller, house)
+
+
 @router.get("/emails/offset-paginated", operation_id="getEmailsOffsetPaginated")
 async def get_emails_offset_paginated(
     query: Annotated[EmailListQuery, Query()], caller: Caller, house: House

@@ -12,6 +12,8 @@ from html.entities import html5
 
 import nh3
 
+from posthouse.model.findings import LinkBehaviour
+
 LARGEST = 4 << 20
 """Characters of markup that are looked at."""
 
@@ -33,35 +35,36 @@ _ENTITY = re.compile(r"&(#[0-9]++|#[xX][0-9a-fA-F]++|[a-zA-Z][a-zA-Z0-9]{1,31});
 
 _UNSEEN = frozenset({"script", "style", "head", "title", "template", "noscript", "iframe", "object", "svg", "math",
                      "noembed", "noframes", "xmp", "textarea", "select", "plaintext"})  # fmt: skip
-_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
+VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
                    "track", "wbr"})  # fmt: skip
-_PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "hr"})
-_LINES = frozenset({"div", "tr", "li", "dt", "dd", "br", "section", "article", "header", "footer", "nav", "main",
+PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "hr"})
+LINES = frozenset({"div", "tr", "li", "dt", "dd", "br", "section", "article", "header", "footer", "nav", "main",
                     "address", "form", "fieldset", "figure", "center", "body", "caption", "aside"})  # fmt: skip
-_CELLS = frozenset({"td", "th"})
+CELLS = frozenset({"td", "th"})
 
 
-def text(markup: str) -> str:
-    """What a reader of `markup` would see: paragraphs and lines apart, list items marked, nothing hidden in it."""
+def text(markup: str, *, decoded: bool = True) -> str:
+    """What a reader of `markup` would see: paragraphs and lines apart, list items marked, nothing hidden in it.
+    Character references stay as they are written where it is not to be `decoded`."""
     lines: list[list[str]] = [[]]
     empty_wanted = False
     for tag, closing, piece in _visible(markup):
         if not tag:
-            words = _SPACE.sub(" ", unescape(piece))
+            words = _SPACE.sub(" ", unescape(piece) if decoded else piece)
             if words.strip(" ") or (words and lines[-1]):
                 if empty_wanted and len(lines) > 1:
                     lines.insert(-1, [])
                 empty_wanted = False
                 lines[-1].append(words)
-        elif tag in _LINES or tag in _PARAGRAPHS:
-            empty_wanted = empty_wanted or (tag in _PARAGRAPHS and any(lines[0]))
+        elif tag in LINES or tag in PARAGRAPHS:
+            empty_wanted = empty_wanted or (tag in PARAGRAPHS and any(lines[0]))
             if lines[-1]:
                 lines.append([])
             elif tag == "br" and len(lines) > 1:
                 empty_wanted = True
             if tag == "li" and not closing:
                 lines[-1].append("- ")
-        elif tag in _CELLS and lines[-1]:
+        elif tag in CELLS and lines[-1]:
             lines[-1].append(" ")
     return "\n".join(_SPACE.sub(" ", "".join(line)).strip(" ") for line in lines).strip("\n")
 
@@ -78,7 +81,7 @@ def words(markup: str, most: int = LARGEST) -> str:
             most -= len(piece)
             if most <= 0:
                 break
-        elif tag in _LINES or tag in _PARAGRAPHS or tag in _CELLS:
+        elif tag in LINES or tag in PARAGRAPHS or tag in CELLS:
             pieces.append(" ")
     return "".join(pieces)
 
@@ -135,6 +138,23 @@ def _visible(markup: str) -> Iterator[tuple[str, bool, str]]:
             yield "", False, found
 
 
+def tokens(markup: str) -> Iterator[tuple[int, str, str, bool, str]]:
+    """Everything that stands in `markup`, as it is written: where it begins, the token, and for a tag its name in
+    lower case, whether it closes, and its attributes. Scripts, styles and comments are passed over as a whole."""
+    at = 0
+    while match := _TOKEN.match(markup, at):
+        name = (match[2] or "").lower()
+        yield match.start(), match[0], name, bool(match[1]), match[3] or ""
+        at = match.end()
+        if match[0] == "<!--":
+            close_at = markup.find("-->", at)
+            at = close_at + 3 if close_at >= 0 else len(markup)
+        elif name in _RAW and not match[1] and (close := _ENDINGS[name].search(markup, at)):
+            at = close.start()
+
+
+_RAW = frozenset({"script", "style", "title", "textarea", "xmp"})
+
 # Where an element ends whose content is not shown; a head also ends where the body begins.
 _ENDINGS = {name: re.compile(rf"</{name}\s*+>", re.IGNORECASE) for name in _UNSEEN}
 _ENDINGS["head"] = re.compile(r"</head\s*+>|<body[\s>]", re.IGNORECASE)
@@ -154,7 +174,7 @@ def bounded(markup: str) -> str:
     for tag, closing, piece in _visible(markup):
         if not tag:
             pieces.append(escape(unescape(piece), quote=False))
-        elif tag in _VOID:
+        elif tag in VOID:
             pieces.append(f"<{tag}{_attributes(piece)}>")
             work += len(open_)
         elif not closing:
@@ -172,17 +192,21 @@ def bounded(markup: str) -> str:
     return "".join(pieces)
 
 
-def _attributes(written: str) -> str:
+def attributes(written: str) -> list[tuple[str, str]]:
+    """The attributes of a tag, from what is written after its name: names in lower case, values decoded."""
     if not written or written == "/":
-        return ""
-    found = []
-    for match in _ATTRIBUTE.finditer(written[:20_000]):
-        name, double, single, bare = match.groups()
-        found.append(f' {name.lower()}="{escape(unescape(double or single or bare or ""))}"')
-    return "".join(found)
+        return []
+    return [
+        (name.lower(), unescape(double or single or bare or ""))
+        for name, double, single, bare in (match.groups() for match in _ATTRIBUTE.finditer(written[:20_000]))
+    ]
 
 
-# -- for the dashboard ----------------------------------------------------------------------------------------------
+def _attributes(written: str) -> str:
+    return "".join([f' {name}="{escape(value)}"' for name, value in attributes(written)])
+
+
+# -- to be shown ----------------------------------------------------------------------------------------------
 
 _TAGS = {
     "a", "abbr", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center",
@@ -230,18 +254,23 @@ def _filter(tag: str, attribute: str, value: str) -> str | None:
     return value
 
 
-_CLEANER = nh3.Cleaner(
-    tags=_TAGS,
-    attributes=_ATTRIBUTES,
-    attribute_filter=_filter,
-    url_schemes={"http", "https", "mailto", "tel", "cid", "data"},
-    url_relative="deny",
-    filter_style_properties=_STYLES,
-    link_rel="noopener noreferrer nofollow",
-)
+def _cleaner(links: LinkBehaviour) -> nh3.Cleaner:
+    return nh3.Cleaner(
+        tags=_TAGS,
+        attributes=_ATTRIBUTES | ({"a": set()} if links is LinkBehaviour.DISABLED else {}),
+        attribute_filter=_filter,
+        url_schemes={"http", "https", "mailto", "tel", "cid", "data"},
+        url_relative="deny",
+        filter_style_properties=_STYLES,
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={"a": {"target": "_blank"}} if links is LinkBehaviour.NEW_TAB else {},
+    )
 
 
-def displayable(markup: str) -> str:
+_CLEANERS = {links: _cleaner(links) for links in LinkBehaviour}
+
+
+def displayable(markup: str, links: LinkBehaviour = LinkBehaviour.PRESERVE) -> str:
     """`markup` that runs nothing and belongs into a sandboxed frame.
 
     Images keep their addresses: whether remote ones may load is for the frame's content security policy.
@@ -249,4 +278,4 @@ def displayable(markup: str) -> str:
     safe = bounded(markup)
     if safe.count("&") > _ESCAPES:
         return f"<pre>{escape(text(markup))}</pre>"
-    return _CLEANER.clean(safe)
+    return _CLEANERS[links].clean(safe)

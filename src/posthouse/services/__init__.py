@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from posthouse.services.accounts import Accounts
 from posthouse.services.attachments import Attachments
 from posthouse.services.connectors import Connectors
+from posthouse.services.extracting import Extracting
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.mail import Mail
 from posthouse.services.sending import Sending
@@ -23,6 +24,7 @@ class Services:
     connectors: Connectors
     sync: Sync
     mail: Mail
+    extracting: Extracting
     sending: Sending
     sent: Sent
     attachments: Attachments

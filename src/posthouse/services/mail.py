@@ -128,6 +128,11 @@ class Mail:
                 await _require_inbox(tx, account, inbox)
         await self._mark(account, read, inbox=inbox)
 
+    async def favour(self, account: AccountId, email_id: EmailId, favourite: bool = True) -> None:
+        async with self._database.transaction() as tx:
+            await _require(tx, account, email_id)
+            await tx.mail.mark_favourite(account, email_id, favourite, self._now())
+
     async def delete(self, account: AccountId, email_id: EmailId) -> None:
         await self.get(account, email_id)
         await self._remove_some(account, ids=[email_id])

@@ -1,20 +1,11 @@
-"""Whether an email is what somebody waits for, and if not, why not.
-
-Regular expressions come from users, and are tried on mail from anybody. RE2 matches them in time that grows with the
-text's length alone, whatever the expression (Python's own engine can be made to run for years); the price is that
-there are no back-references and no look-around. Programs are bounded besides, and texts by what reading lets through.
-"""
+"""Whether an email is what somebody waits for, and if not, why not."""
 
 from collections.abc import Callable, Iterable, Sequence
 
-import re2
-
-from posthouse.model.errors import Invalid
 from posthouse.model.mail import Criteria, Email, Match, Place, Should
 from posthouse.model.message import Address
+from posthouse.services.patterns import Expression
 
-LONGEST_PATTERN = 1000
-MOST_STATES = 1000
 _SHOWN = 80
 
 Headers = Sequence[tuple[str, str]]
@@ -52,37 +43,13 @@ def named(email: Email) -> str:
 def _test(match: Match) -> Test:
     wanted = match.value
     if match.should is Should.MATCH:
-        return _expression(wanted)
+        return Expression(wanted).found_in
     if match.place is Place.SUBJECT:
         return wanted.__eq__ if match.should is Should.EQUAL else lambda text: wanted in text
     folded = wanted.strip().casefold() if match.should is Should.EQUAL else wanted.casefold()
     if match.should is Should.EQUAL:
         return lambda text: text.strip().casefold() == folded
     return lambda text: folded in text.casefold()
-
-
-def _expression(pattern: str) -> Test:
-    if len(pattern) > LONGEST_PATTERN:
-        raise Invalid(f"a regular expression may have at most {LONGEST_PATTERN} characters")
-    options = re2.Options()
-    options.max_mem = 1 << 20
-    options.never_capture = True
-    options.log_errors = False
-    try:
-        compiled = re2.compile(pattern, options)
-    except (re2.error, UnicodeEncodeError) as error:
-        why = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else "not valid text"
-        raise Invalid(
-            f"the regular expression {_shortened(pattern)!r} can't be used: {why} "
-            "(RE2 syntax: no back-references, no look-around)"
-        ) from None
-    if compiled.programsize > MOST_STATES:
-        raise Invalid(f"the regular expression {_shortened(pattern)!r} is too large: repeat less often in it")
-    return lambda text: compiled.search(_encodable(text)) is not None
-
-
-def _encodable(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _texts(match: Match, email: Email, headers: Headers) -> Iterable[str]:

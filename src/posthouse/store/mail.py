@@ -136,6 +136,13 @@ class Mail:
         )
         return [(row.inbox_id, row.id) for row in changed]
 
+    async def mark_favourite(self, account: AccountId, email: EmailId, favourite: bool, now: datetime) -> None:
+        await self._connection.execute(
+            sa.update(emails)
+            .where(emails.c.account_id == account, emails.c.id == email, emails.c.favourite != favourite)
+            .values(favourite=favourite, updated_at=now)
+        )
+
     async def remove(
         self,
         account: AccountId,

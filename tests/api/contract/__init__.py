@@ -21,6 +21,8 @@ NOT_OURS = {"EmailAnalysis"}
 """Models that only ever stand in a place where we answer null."""
 
 KEYS_OF_OURS = {
+    "CheckEmailBodyResults": {"offline"},
+    "CodeCandidate": {"offset"},
     "ConnectorImapConnectionTestResult": {"stage"},
     "ConnectorSmtpConnectionTestResult": {"stage"},
     "ConnectorSyncRequestResult": {"logs"},
@@ -29,6 +31,7 @@ KEYS_OF_OURS = {
     "Email": {"sentAt", "folder", "problem"},
     "EmailPreview": {"externalId", "sentAt", "folder", "problem"},
     "EmailProjection": {"externalId", "sentAt", "folder", "problem"},
+    "ExtractCodesResult": {"links"},
     "InboxDto": {"connectorId"},
     "InboxPreview": {"connectorId"},
     "SentEmailDto": {"state", "stateText", "refused"},
@@ -87,6 +90,8 @@ def _hold_plain(said: Any, wanted: str, where: str) -> None:
         case "int":
             assert isinstance(said, int), where
             assert not isinstance(said, bool), where
+        case "float":
+            assert isinstance(said, int | float), where
         case "datetime":
             assert isinstance(said, str), where
             assert datetime.fromisoformat(said).tzinfo is not None, where
