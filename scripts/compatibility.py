@@ -53,8 +53,10 @@ What MailSlurp's Python client (17.6.0) cannot do, whatever the server:
 
 """
 
-_INBOX = "`allowTeamAccess`, `inboxType` and the parameters about domains change nothing; nothing expires yet"
-_LISTED = "`teamAccess`, `inboxType`, `domainId` change nothing, and of `inboxFunction` only `CONNECTOR` does"
+_INBOX = (
+    "`allowTeamAccess`, `useDomainPool` and `domainId` change nothing, and `inboxType` is remembered but makes no "
+    "difference; an inbox that expires is gone with all its mail"
+)
 _SEND = (
     "contacts, groups, templates, tracking pixels and AMP are refused (400), as is more than one text body; "
     "addresses are always checked, whatever `validateEmailAddresses` says; `ignoreEmptyRecipients`, "
@@ -65,7 +67,8 @@ _SIMPLE = (
     "without `senderId` the oldest connector that can send is used where somebody outside is written to, else a new "
     "inbox; a body with a tag in it is HTML"
 )
-_SYNC = "`plusAddressId` changes nothing"
+_IMPORT = "`runPipeline` changes nothing: what is imported is journaled, waited for and told to webhooks like all mail"
+_INCLUDE = "those in `include` are listed whatever else is asked for"
 _WAIT = "`after`, a mark, is taken besides; an external mailbox is asked meanwhile"
 _MATCH = f"MATCH is a regular expression in RE2's syntax; `ai` is refused (400); {_WAIT}"
 _CHANGE = "what is not sent stays; the password must be sent again when the host or the proxy changes"
@@ -85,25 +88,30 @@ DIFFERENCES: dict[str, str] = {
     "createInboxWithOptions": _INBOX,
     "createRandomInbox": _INBOX,
     "createNewEmailAddress": _INBOX,
-    "updateInbox": "nothing expires yet",
-    "getInboxes": "`excludeCatchAllInboxes` and `include` change nothing",
-    "getAllInboxes": _LISTED,
-    "getAllInboxesOffsetPaginated": _LISTED,
-    "searchInboxes": _LISTED,
+    "updateInbox": "an inbox that expires is gone with all its mail",
+    "getInboxes": "`include` changes nothing",
+    "getOrganizationInboxes": "an account is an organization of its own",
+    "doesInboxHaveAutomations": "always 201, without a body: that is all that clients look at",
+    "bulkCreateInboxes": "1000 at most",
+    "bulkDeleteInboxes": "1000 at most; 404, and nothing is deleted, when one is not there",
+    "importEmailIntoInbox": _IMPORT,
+    "importEmailIntoInboxMultipart": _IMPORT,
+    "importEmailIntoInboxBytes": f"{_IMPORT}; the body is the message, which the Python client does not send",
+    "flushExpired": "an inbox that expires is gone with all its mail",
+    "getExpiredInboxes": "only the records are left of expired inboxes",
+    "deleteAllAttachments": "deletes uploads; received attachments go with their emails",
     "doesInboxExist": "looks at inboxes of the account alone; `allowCatchAll`, `ipAddress`, `sender` change nothing",
     "sendEmail": _SEND,
     "sendEmailAndConfirm": _SEND,
     "sendEmailSimple": _SIMPLE,
     "sendEmailQuery": _SIMPLE,
     "getEmails": "408 when `minCount` emails have not come within `retryTimeout`",
-    "getEmailsPaginated": _SYNC,
-    "getEmailsOffsetPaginated": f"{_SYNC}; so does `include`",
-    "searchEmails": _SYNC,
+    "getEmailsOffsetPaginated": "`include` changes nothing",
     "getEmailSummary": "`decode` changes nothing: headers are always decoded",
     "downloadAttachment": _ONE_BYTE,
     "downloadAttachmentAsBytes": _ONE_BYTE,
     "deleteAttachment": "deletes uploads; a received attachment goes with its email (400)",
-    "getAttachments": "`sentEmailId` and `include` change nothing",
+    "getAttachments": _INCLUDE,
     "uploadAttachmentBytes": "`fileSize` changes nothing",
     "uploadMultipartForm": "`x-filesize` and `x-filename-raw` change nothing",
     "waitFor": _MATCH,
@@ -112,7 +120,7 @@ DIFFERENCES: dict[str, str] = {
     "waitForMatchingEmails": _MATCH,
     "waitForMatchingFirstEmail": _MATCH,
     "waitForNthEmail": _WAIT,
-    "getOrganizationEmailsPaginated": f"an account is an organization of its own; {_SYNC}",
+    "getOrganizationEmailsPaginated": "an account is an organization of its own",
     "getEmailCodes": (
         "by patterns alone: LLM and OCR fall back to them, or are refused (400) without `allowFallback`; "
         "`customPatterns` are in RE2's syntax; `offset` and `links` are keys of ours"

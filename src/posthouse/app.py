@@ -22,6 +22,7 @@ from posthouse.api.asgi import create_api
 from posthouse.api.metrics import show_metrics
 from posthouse.config import Settings
 from posthouse.dashboard.pages import create_dashboard
+from posthouse.engine.janitor import Chore, Janitor
 from posthouse.engine.worker import Worker
 from posthouse.model.errors import PosthouseError
 from posthouse.model.values import Clock, Secret, utc_now
@@ -30,11 +31,13 @@ from posthouse.remote.mailbox import check_search_terms, open_mailbox
 from posthouse.remote.submission import open_submission
 from posthouse.services import Services
 from posthouse.services.accounts import Accounts
+from posthouse.services.addresses import PlusAddresses
 from posthouse.services.attachments import Attachments
 from posthouse.services.composing import Composing
 from posthouse.services.connectors import Connectors
 from posthouse.services.extracting import Extracting
 from posthouse.services.fetching import Batches
+from posthouse.services.importing import Importing
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.intake import Intake
 from posthouse.services.local import Local
@@ -82,13 +85,24 @@ class App:
     @contextlib.asynccontextmanager
     async def looking_after(self) -> AsyncIterator[None]:
         """Look after connectors, as one engine process among as many as there are, until the block ends."""
-        worker = asyncio.create_task(Worker(self.services.sync, self.services.watching, self.now).run())
+        parts = (Worker(self.services.sync, self.services.watching, self.now), Janitor(self.chores()))
+        tasks = [asyncio.create_task(part.run()) for part in parts]
         try:
             yield
         finally:
-            worker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    def chores(self) -> tuple[Chore, ...]:
+        """What is to be tidied up now and then."""
+        days = timedelta(days=self.settings.event_days)
+        return (
+            Chore("inboxes expired", timedelta(seconds=20), self.services.inboxes.expire_due),
+            Chore("connector events forgotten", timedelta(minutes=10), lambda: self.services.connectors.forget(days)),
+        )
 
     async def sweep(self) -> int:
         """Remove raw bytes that no row mentions, left by a crash between keeping and filing. How many packs went."""
@@ -128,6 +142,8 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
     services = Services(
         accounts=Accounts(database, now),
         inboxes=Inboxes(database, blobs, settings.inbox_domain, now),
+        plus_addresses=PlusAddresses(database, now),
+        importing=Importing(database, intake, settings.inbox_domain),
         connectors=Connectors(database, mailbox, submission, check_search_terms, settings.inbox_domain, now),
         sync=sync,
         mail=mail,

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     first_sync_limit: int | None = Field(
         None, ge=0, description="How many messages, newest first, the first sync of a folder takes; all without it."
     )
+    event_days: int = Field(
+        30, ge=1, le=36_500, description="How many days the events of connectors are kept, with their logs."
+    )
     metrics_key: SecretStr | None = Field(
         None,
         description=(

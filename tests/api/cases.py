@@ -60,7 +60,7 @@ async def ask(client: httpx2.AsyncClient, name: str, call: Call) -> httpx2.Respo
     )
 
 
-from . import cases_extracting, cases_sending  # noqa: E402 (it needs what stands above)
+from . import cases_extracting, cases_inboxes, cases_sending  # noqa: E402 (it needs what stands above)
 
 
 def _by(parameter: str, kind: str, **more: Any) -> Callable[[Own], Call]:
@@ -189,9 +189,11 @@ CASES: dict[str, Callable[[Own], Call]] = {
     ),
     "waitForNthEmail": lambda own: Call(query={"inboxId": own.inbox, "timeout": 100}),
     # Emails
-    "getEmailsPaginated": lambda own: Call(query={"inboxId": [own.inbox]}),
-    "getEmailsOffsetPaginated": lambda own: Call(query={"inboxId": [own.inbox]}),
-    "searchEmails": lambda own: Call(json={"inboxIds": [own.inbox], "searchFilter": "First"}),
+    "getEmailsPaginated": lambda own: Call(query={"inboxId": [own.inbox], "plusAddressId": own.plus_address}),
+    "getEmailsOffsetPaginated": lambda own: Call(query={"inboxId": [own.inbox], "plusAddressId": own.plus_address}),
+    "searchEmails": lambda own: Call(
+        query={"plusAddressId": own.plus_address}, json={"inboxIds": [own.inbox], "searchFilter": "Second"}
+    ),
     "getEmailCount": lambda own: Call(query={"inboxId": own.inbox}),
     "getUnreadEmailCount": lambda own: Call(query={"inboxId": own.inbox}),
     "getLatestEmail": lambda own: Call(query={"inboxIds": [own.inbox]}),
@@ -235,6 +237,7 @@ CASES: dict[str, Callable[[Own], Call]] = {
 }
 
 CASES |= cases_extracting.CASES
+CASES |= cases_inboxes.CASES
 CASES |= cases_sending.CASES
 
 OWN_CASES: dict[str, Callable[[Own], Call]] = {

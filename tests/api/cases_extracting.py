@@ -11,7 +11,9 @@ def _email(own: Own, **more: object) -> Call:
 
 
 CASES: dict[str, Callable[[Own], Call]] = {
-    "getOrganizationEmailsPaginated": lambda own: Call(query={"inboxId": [own.inbox]}),
+    "getOrganizationEmailsPaginated": lambda own: Call(
+        query={"inboxId": [own.inbox], "plusAddressId": own.plus_address}
+    ),
     "getEmailCodes": lambda own: _email(own, json={"method": "PATTERN", "customPatterns": ["(Gr.+)e"]}),
     "getEmailContentMatch": lambda own: _email(own, json={"pattern": "Guten (Tag)"}),
     "getEmailContentPart": lambda own: _email(own, query={"contentType": "text/html", "strict": "true"}),

@@ -4,9 +4,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from posthouse.api.wire import accounts, common, connections, connectors, extracting, inboxes, mail, sending
+from posthouse.api.wire import (
+    accounts,
+    addresses,
+    common,
+    connections,
+    connectors,
+    extracting,
+    inboxes,
+    mail,
+    sending,
+)
 from posthouse.api.wire.common import WireModel
 from posthouse.model.accounts import Account
+from posthouse.model.addresses import ExpiredInbox, PlusAddress
 from posthouse.model.connectors import (
     Connector,
     ImapConnection,
@@ -43,8 +54,10 @@ from posthouse.model.values import (
     ConnectorId,
     EmailId,
     EventId,
+    ExpiredId,
     InboxId,
     Page,
+    PlusAddressId,
     Secret,
     SentId,
     Slice,
@@ -385,6 +398,21 @@ CHECKED = BodyCheck(
     links=(Issue("http://example.org/", "the address is not encrypted (http:)", Severity.WARNING),),
     images=(Issue("", "the image has no address", Severity.ERROR),),
 )
+PLUS_ADDRESS = PlusAddress(
+    id=PlusAddressId(_uuid(9)),
+    account_id=ACCOUNT_ID,
+    inbox_id=INBOX_ID,
+    tag="shop",
+    full_address="copper-lane+shop@mail.example.org",
+    created_at=MORNING,
+)
+EXPIRED = ExpiredInbox(
+    id=ExpiredId(_uuid(10)),
+    account_id=ACCOUNT_ID,
+    inbox_id=INBOX_ID,
+    email_address="copper-lane@mail.example.org",
+    created_at=NOON,
+)
 
 ASKED = Slice(page=1, size=2)
 
@@ -426,6 +454,20 @@ def whole_answers() -> Iterator[WireModel]:
     yield inboxes.InboxByEmailAddressResult.of(INBOX)
     yield inboxes.InboxByNameResult.of(INBOX)
     yield inboxes.InboxExistsDto(exists=True)
+    yield inboxes.EmailAvailableResult(available=True)
+    yield inboxes.OrganizationInboxProjection.of(INBOX)
+    yield inboxes.PageOrganizationInboxProjection.of(Page((INBOX,), 3, ASKED), inboxes.OrganizationInboxProjection.of)
+    yield inboxes.PageInboxTags.of(Page(("support", "de"), 3, ASKED), str)
+    yield addresses.PlusAddressDto.of(PLUS_ADDRESS)
+    yield addresses.PlusAddressProjection.of(PLUS_ADDRESS)
+    yield addresses.PagePlusAddressProjection.of(Page((PLUS_ADDRESS,), 3, ASKED), addresses.PlusAddressProjection.of)
+    yield addresses.ExpiredInboxDto.of(EXPIRED)
+    yield addresses.ExpiredInboxRecordProjection.of(EXPIRED)
+    yield addresses.PageExpiredInboxRecordProjection.of(
+        Page((EXPIRED,), 3, ASKED), addresses.ExpiredInboxRecordProjection.of
+    )
+    yield addresses.ExpirationDefaults()
+    yield addresses.FlushExpiredInboxesResult.of(([INBOX_ID], NOON))
     email = mail.EmailDto.of(EMAIL, MESSAGE)
     yield email
     assert email.sender

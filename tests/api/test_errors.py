@@ -111,11 +111,15 @@ OPTIONAL_BODY = [name for name in CASES if (OPERATIONS[name]["body"] or {}).get(
 BODYLESS_POSTS = [name for name in CASES if OPERATIONS[name]["method"] == "POST" and OPERATIONS[name]["body"] is None]
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIONAL_BODY + BODYLESS_POSTS if "upload" not in name])
+WITHOUT_A_FILE = [name for name in OPTIONAL_BODY + BODYLESS_POSTS if not name.startswith(("upload", "import"))]
+
+
+@pytest.mark.parametrize("name", WITHOUT_A_FILE)
 @pytest.mark.parametrize("headers", [{}, JSON, {**JSON, "Content-Length": "0"}])
 async def test_a_post_without_a_body_may_call_it_json(name: str, headers: dict[str, str], ann_for_all: Tenant) -> None:
     call = CASES[name](ann_for_all.own)
-    query = {key: value for key, value in call.query.items() if key != "emailAddress"}
+    made_once = {"emailAddress"} if name.startswith("create") else set()
+    query = {key: value for key, value in call.query.items() if key not in made_once}
     response = await ask(ann_for_all.client, name, Call(call.path, query, content=b"", headers=headers))
     assert response.is_success, response.text
 
@@ -209,7 +213,7 @@ async def test_a_page_has_at_most_a_hundred_and_at_least_one(name: str, size: st
     assert told(response, 400).startswith("size: ")
 
 
-@pytest.mark.parametrize("name", [name for name in PAGED if "page" in operation_takes(name, "query")])
+@pytest.mark.parametrize("name", [name for name in PAGED if str(OPERATIONS[name]["response"]).startswith("Page")])
 async def test_a_page_beyond_the_last_is_empty(name: str, ann_for_all: Tenant) -> None:
     call = CASES[name](ann_for_all.own)
     response = await ask(ann_for_all.client, name, Call(call.path, {**call.query, "page": 2**31 - 1, "size": 100}))
@@ -246,7 +250,7 @@ async def test_head_is_a_get_without_its_content(name: str, ann_for_all: Tenant)
     get = await ann_for_all.client.get(path, params=call.query)
     head = await ann_for_all.client.head(path, params=call.query)
     assert (head.status_code, head.content) == (get.status_code, b"")
-    assert head.headers["content-type"] == get.headers["content-type"]
+    assert head.headers.get("content-type") == get.headers.get("content-type")
 
 
 @pytest.mark.parametrize("name", sorted(BUILT))

@@ -16,7 +16,7 @@ from .cases import BUILT, OPERATIONS_BY_NAME, OWN_BUILT
 from .contract import MODELS, NAMED_OTHERWISE, OPERATIONS
 
 PASSED_OVER = {
-    "getInboxes": {"excludeCatchAllInboxes", "include"},
+    "getInboxes": {"include"},
     "doesInboxExist": {"allowCatchAll", "ipAddress", "sender"},
     "getEmailsOffsetPaginated": {"include"},
     "getEmailSummary": {"decode"},
@@ -106,7 +106,7 @@ def test_an_operation_is_documented_as_the_clients_know_it(name: str, operations
 def test_an_operations_body_is_documented(name: str, operations: dict[str, Any]) -> None:
     wanted = OPERATIONS[name]["body"]["type"]
     body = operations[name]["requestBody"]
-    if wanted not in MODELS:
+    if wanted not in MODELS and not wanted.startswith("list["):
         assert "multipart/form-data" in body["content"]
         return
     assert body.get("required", False) == OPERATIONS[name]["body"]["required"]

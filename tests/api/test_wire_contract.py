@@ -1,17 +1,19 @@
 """Every model of the wire, held against what the clients expect of it: names, types, words, what may be null."""
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
 from api.contract import ALWAYS_NULL, KEYS_OF_OURS, MODELS, NAMED_OTHERWISE, NOT_OURS
 from api.samples import bare_answers, whole_answers
-from posthouse.api.wire import accounts, common, connections, connectors, extracting, inboxes, mail, sending, waiting
+from posthouse.api import wire
 from posthouse.api.wire.common import WireModel
 
 TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "datetime": "string"}
 
-MODULES = (accounts, common, connections, connectors, extracting, inboxes, mail, sending, waiting)
+MODULES = [import_module(f"{wire.__name__}.{found.name}") for found in iter_modules(wire.__path__)]
 
 
 def our_model(name: str) -> type[WireModel]:

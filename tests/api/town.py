@@ -35,6 +35,10 @@ class Mailbox:
     imap_port: int
     smtp_port: int
 
+    def tagged(self, tag: str) -> str:
+        """Its address with a plus and a tag."""
+        return self.address.replace("@", f"+{tag}@")
+
     def imap(self, **more: Any) -> dict[str, Any]:
         """An IMAP connection to it, as clients say it."""
         return self._connection("imap", self.imap_port) | more
@@ -49,7 +53,8 @@ class Mailbox:
 
 @dataclass(frozen=True, kw_only=True)
 class Own:
-    """What a tenant has, by id. `bare_connector` has no connections; `inbox` is the other connector's."""
+    """What a tenant has, by id. `bare_connector` has no connections; `inbox` is the other connector's.
+    `plain_address_tagged` is a plus address of `plain_inbox`."""
 
     mailbox: Mailbox
     connector: str
@@ -61,6 +66,10 @@ class Own:
     upload: str
     sent: str
     event: str
+    plus_address: str
+    plain_address_tagged: str
+    expired: str
+    expired_inbox: str
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,10 @@ async def furnish(client: httpx2.AsyncClient, provider: Provider) -> Own:
             "createConnectorSyncSettingsOptions": {"syncEnabled": True, "syncInterval": 5},
         },
     )
-    plain = await post("/inboxes/withOptions", {"name": f"plain inbox of {mailbox.address}"})
+    plain = await post("/inboxes/withOptions", {"name": f"plain inbox of {mailbox.address}", "tags": ["plain"]})
+    brief = await post("/inboxes/withOptions", {"expiresIn": 1})
+    assert (await client.delete("/inboxes/expired")).status_code == 200
+    expired = (await client.get(f"/expired/inbox/{brief['id']}")).json()
     bare = await post("/connectors", {"name": "bare"})
     synced = await post(f"/connectors/{made['id']}/sync?logging=true", status=200)
     assert synced["exception"] is None, synced
@@ -163,16 +175,21 @@ async def furnish(client: httpx2.AsyncClient, provider: Provider) -> Own:
         upload=upload,
         sent=sent["id"],
         event=synced["eventId"],
+        plus_address=(await client.get(f"/inboxes/{made['inboxId']}/plus-addresses")).json()["content"][0]["id"],
+        plain_address_tagged=plain["emailAddress"].replace("@", "+tag@"),
+        expired=expired["id"],
+        expired_inbox=expired["inboxId"],
     )
 
 
 def add_mailbox(provider: Provider) -> Mailbox:
-    """A new mailbox at the provider, with two messages in it."""
+    """A new mailbox at the provider, with two messages in it, one of them to its plus address `tag`."""
     address, password = f"ann{next(_numbers)}-{uuid4().hex[:6]}@provider.example", f"pass-{uuid4()}"
     provider.add_user(address, password)
     provider.deliver(address, message(address, "First"))
-    provider.deliver(address, message(address, "Second"))
-    return Mailbox(address, password, provider.imap_port, provider.smtp_port)
+    mailbox = Mailbox(address, password, provider.imap_port, provider.smtp_port)
+    provider.deliver(address, message(mailbox.tagged("tag"), "Second"))
+    return mailbox
 
 
 def nothing_of(own: Own) -> Own:

@@ -21,6 +21,8 @@ from posthouse.model.words import LONGEST_WORD, MOST_WORDS, words
         ("會議 3pm", ("3pm", "會", "議")),
         ("日本語、東京", ("日", "本", "語", "東", "京")),
         ("счёт № 7", ("7", "счет", "no")),
+        ("\ufada น้ำ", ("น", "า")),
+        ("ΛΟΓΟΣ λόγος Λόγοσ", ("λογοσ",)),
     ],
 )
 def test_text_is_cut_into_words(text: str, found: tuple[str, ...]) -> None:

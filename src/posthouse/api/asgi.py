@@ -8,11 +8,13 @@ from fastapi.routing import APIRoute
 
 from posthouse.api import (
     accounts,
+    addresses,
     attachments,
     connectors,
     emails,
     extracting,
     health,
+    importing,
     inboxes,
     sending,
     sent,
@@ -30,8 +32,12 @@ LARGEST_BODY = 60 * 1024 * 1024
 
 CONTROLLERS: tuple[APIRouter, ...] = (
     connectors.router,
+    addresses.router,
+    addresses.expired,
+    importing.router,
     inboxes.router,
     inboxes.common,
+    inboxes.bulk,
     extracting.router,
     emails.router,
     attachments.router,

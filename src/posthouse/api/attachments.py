@@ -16,7 +16,7 @@ from posthouse.api.wire.mail import (
     PageAttachmentEntity,
 )
 from posthouse.api.wire.sending import UploadAttachmentOptions
-from posthouse.model.values import EmailId, InboxId
+from posthouse.model.values import EmailId, InboxId, SentId
 from posthouse.services.attachments import NewUpload
 
 router = controller("AttachmentController")
@@ -34,8 +34,16 @@ async def get_attachments(
         name=query.file_name_filter or "",
         inbox=InboxId(query.inbox_id) if query.inbox_id else None,
         email=EmailId(query.email_id) if query.email_id else None,
+        sent=SentId(query.sent_email_id) if query.sent_email_id else None,
+        include=query.include,
     )
     return PageAttachmentEntity.of(page, AttachmentProjection.of)
+
+
+@router.delete("/attachments", operation_id="deleteAllAttachments", status_code=204)
+async def delete_all_attachments(caller: Caller, house: House) -> None:
+    """Deletes what was uploaded; what came with an email goes with it."""
+    await house.attachments.delete_all(caller.id)
 
 
 @router.post("/attachments", operation_id="uploadAttachment", status_code=201)

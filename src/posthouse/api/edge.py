@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from posthouse.api.failures import INTERNAL, failure
-from posthouse.api.operations import Catalogue, Operation
+from posthouse.api.operations import Catalogue, Operation, why_not
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ class Edge:
         operation = self._known.find(method, path)
         if operation is not None and operation not in self._built:
             message = f"{operation.name} ({method} {operation.path}) is known, and not built yet"
-            return failure(path, 501, message)
+            return failure(path, 501, f"{message}: {why}" if (why := why_not(operation)) else message)
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > self._largest_body:
             return failure(path, 413, _too_large(self._largest_body), {"Connection": "close"})

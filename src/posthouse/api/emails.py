@@ -75,7 +75,7 @@ async def get_emails_offset_paginated(
 async def search_emails(
     options: SearchEmailsOptions, query: Annotated[SearchEmailsQuery, Query()], caller: Caller, house: House
 ) -> PageEmailProjection:
-    wanted = options.to_domain(favourites_only=query.favourited)
+    wanted = options.to_domain(query)
     return await _listed(wanted, query.sync_connectors, caller, house)
 
 

@@ -3,40 +3,54 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import Body, Query, Request, Response
 
 from posthouse.api.context import Caller, House, InboxPath, controller
 from posthouse.api.patience import while_connected
 from posthouse.api.waiting import wait_for_email
-from posthouse.api.wire.common import CountDto, Moment, Text
+from posthouse.api.wire.common import CountDto, EmailAddress, Moment, Text
 from posthouse.api.wire.inboxes import (
+    ByTagQuery,
     CreateInboxDto,
     CreateInboxQuery,
+    EmailAvailableResult,
     InboxByEmailAddressResult,
     InboxByNameResult,
     InboxDto,
     InboxesQuery,
     InboxExistsDto,
-    InboxFunction,
     InboxIdItem,
     InboxIdsResult,
     InboxListQuery,
     InboxPreview,
+    OrganizationInboxProjection,
+    OrganizationListQuery,
     PageInboxProjection,
+    PageInboxTags,
+    PageOrganizationInboxProjection,
     SearchInboxesOptions,
+    SetInboxFavouritedOptions,
+    TagListQuery,
     UpdateInboxOptions,
 )
 from posthouse.api.wire.mail import EmailDto, EmailPreview, InboxEmailsQuery, InboxPageQuery, PageEmailPreview
 from posthouse.api.wire.sending import PageSentEmailProjection, SentEmailProjection, SentListQuery
 from posthouse.api.wire.waiting import LatestInInboxQuery
 from posthouse.model.accounts import Account
-from posthouse.model.values import InboxId, Slice
+from posthouse.model.mail import Inbox, InboxQuery
+from posthouse.model.values import InboxId, Page, Slice
 from posthouse.services import Services
 from posthouse.services.inboxes import NewInbox
 from posthouse.services.waiting import PATIENCE
 
 router = controller("InboxController")
 common = controller("CommonActionsController")
+bulk = controller("BulkActionsController")
+
+MOST_IN_BULK = 1000
+
+Exactly = Annotated[Text, Query(min_length=1)]
+"""Something that a deletion goes by: it must be said, and be the whole of it."""
 
 
 # Making
@@ -69,12 +83,19 @@ async def create_new_email_address(
     return InboxDto.of(await house.inboxes.create(caller.id, wish.to_domain()))
 
 
+@bulk.post("/bulk/inboxes", operation_id="bulkCreateInboxes", status_code=201)
+async def bulk_create_inboxes(
+    count: Annotated[int, Query(ge=1, le=MOST_IN_BULK)], caller: Caller, house: House
+) -> list[InboxDto]:
+    return [InboxDto.of(inbox) for inbox in await house.inboxes.create_many(caller.id, count)]
+
+
 # Finding
 
 
 @router.get("/inboxes", operation_id="getInboxes")
 async def get_inboxes(query: Annotated[InboxesQuery, Query()], caller: Caller, house: House) -> list[InboxDto]:
-    page = await house.inboxes.page(caller.id, query.slice())
+    page = await house.inboxes.page(caller.id, query.to_domain())
     return [InboxDto.of(inbox) for inbox in page.items]
 
 
@@ -136,6 +157,47 @@ async def does_inbox_exist(
     return InboxExistsDto(exists=await house.inboxes.by_address(caller.id, email_address) is not None)
 
 
+@router.post("/inboxes/available", operation_id="isEmailAddressAvailable")
+async def is_email_address_available(
+    email_address: Annotated[EmailAddress, Query(alias="emailAddress")], caller: Caller, house: House
+) -> EmailAvailableResult:
+    return EmailAvailableResult(available=not await house.inboxes.address_taken(email_address))
+
+
+@router.get("/inboxes/tags", operation_id="getInboxTags")
+async def get_inbox_tags(query: Annotated[TagListQuery, Query()], caller: Caller, house: House) -> list[str]:
+    return list(query.of(await house.inboxes.tags(caller.id)).items)
+
+
+@router.get("/inboxes/tags/paginated", operation_id="getInboxTagsPaginated")
+async def get_inbox_tags_paginated(
+    query: Annotated[TagListQuery, Query()], caller: Caller, house: House
+) -> PageInboxTags:
+    return PageInboxTags.of(query.of(await house.inboxes.tags(caller.id)), str)
+
+
+@router.get("/inboxes/tags/inboxes", operation_id="getInboxesByTag")
+async def get_inboxes_by_tag(
+    query: Annotated[ByTagQuery, Query()], caller: Caller, house: House
+) -> PageInboxProjection:
+    return PageInboxProjection.of(await house.inboxes.page(caller.id, query.to_domain()), InboxPreview.of)
+
+
+@router.get("/inboxes/organization", operation_id="getOrganizationInboxes")
+async def get_organization_inboxes(
+    query: Annotated[OrganizationListQuery, Query()], caller: Caller, house: House
+) -> PageOrganizationInboxProjection:
+    """An account is an organization of its own."""
+    page = await house.inboxes.page(caller.id, query.to_domain())
+    return PageOrganizationInboxProjection.of(page, OrganizationInboxProjection.of)
+
+
+@router.get("/inboxes/automations", operation_id="doesInboxHaveAutomations", status_code=201, response_class=Response)
+async def does_inbox_have_automations(caller: Caller, house: House) -> Response:
+    """The clients expect nothing but the status."""
+    return Response(status_code=201)
+
+
 @router.get("/inboxes/{inboxId}", operation_id="getInbox")
 async def get_inbox(inbox_id: InboxPath, caller: Caller, house: House) -> InboxDto:
     return InboxDto.of(await house.inboxes.get(caller.id, InboxId(inbox_id)))
@@ -149,6 +211,13 @@ async def update_inbox(inbox_id: InboxPath, options: UpdateInboxOptions, caller:
     return InboxDto.of(await house.inboxes.change(caller.id, InboxId(inbox_id), **options.changes()))
 
 
+@router.put("/inboxes/{inboxId}/favourite", operation_id="setInboxFavourited")
+async def set_inbox_favourited(
+    inbox_id: InboxPath, options: SetInboxFavouritedOptions, caller: Caller, house: House
+) -> InboxDto:
+    return InboxDto.of(await house.inboxes.change(caller.id, InboxId(inbox_id), favourite=options.state))
+
+
 @router.delete("/inboxes", operation_id="deleteAllInboxes", status_code=204)
 async def delete_all_inboxes(
     caller: Caller,
@@ -156,7 +225,29 @@ async def delete_all_inboxes(
     since: Annotated[Moment | None, Query(alias="createdAtSince")] = None,
     before: Annotated[Moment | None, Query(alias="createdAtBefore")] = None,
 ) -> None:
-    await house.inboxes.delete_all(caller.id, Slice(since=since, before=before))
+    await house.inboxes.delete_all(caller.id, InboxQuery(slice=Slice(since=since, before=before)))
+
+
+@router.delete("/inboxes/by-name", operation_id="deleteAllInboxesByName", status_code=204)
+async def delete_all_inboxes_by_name(name: Exactly, caller: Caller, house: House) -> None:
+    await house.inboxes.delete_all(caller.id, InboxQuery(name=name))
+
+
+@router.delete("/inboxes/by-description", operation_id="deleteAllInboxesByDescription", status_code=204)
+async def delete_all_inboxes_by_description(description: Exactly, caller: Caller, house: House) -> None:
+    await house.inboxes.delete_all(caller.id, InboxQuery(description=description))
+
+
+@router.delete("/inboxes/by-tag", operation_id="deleteAllInboxesByTag", status_code=204)
+async def delete_all_inboxes_by_tag(tag: Exactly, caller: Caller, house: House) -> None:
+    await house.inboxes.delete_all(caller.id, InboxQuery(tag=tag))
+
+
+@bulk.delete("/bulk/inboxes", operation_id="bulkDeleteInboxes", status_code=204)
+async def bulk_delete_inboxes(
+    ids: Annotated[list[UUID], Body(min_length=1, max_length=MOST_IN_BULK)], caller: Caller, house: House
+) -> None:
+    await house.inboxes.delete_these(caller.id, [InboxId(one) for one in ids])
 
 
 @router.delete("/inboxes/{inboxId}", operation_id="deleteInbox", status_code=204)
@@ -227,12 +318,7 @@ async def get_inbox_sent_count(inbox_id: InboxPath, caller: Caller, house: House
 
 
 async def _listed(query: InboxListQuery, caller: Account, house: Services) -> PageInboxProjection:
-    page = await house.inboxes.page(
-        caller.id,
-        query.slice(),
-        search=query.search or "",
-        tag=query.tag or "",
-        favourites_only=query.favourite,
-        connected=True if query.inbox_function is InboxFunction.CONNECTOR else None,
-    )
+    wanted = query.to_domain()
+    nothing: Page[Inbox] = Page((), 0, query.slice())
+    page = await house.inboxes.page(caller.id, wanted) if wanted else nothing
     return PageInboxProjection.of(page, InboxPreview.of)

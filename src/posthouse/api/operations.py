@@ -4,6 +4,7 @@ A client that calls one that we have not built is told so (501) and not that the
 uses a known path with a wrong method is told which methods there are (405).
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -61,6 +62,20 @@ class Catalogue:
         for branch in _matches(self._root, _segments(path)):
             found.update(branch.operations)
         return tuple(sorted(found))
+
+
+_WHY_NOT = (
+    (
+        re.compile("(get|update)(Imap|Smtp|ImapSmtp)Access"),
+        "Posthouse serves no IMAP or SMTP of its own, so an inbox has no mail server to give access to. Read its mail "
+        "by this API; an external mailbox is reached at its own provider, with the connector's settings",
+    ),
+)
+
+
+def why_not(operation: Operation) -> str:
+    """Why an operation is not built, where its callers should know; else ''."""
+    return next((words for pattern, words in _WHY_NOT if pattern.match(operation.name)), "")
 
 
 def _segments(path: str) -> list[str]:

@@ -7,7 +7,23 @@ from enum import StrEnum
 from typing import Protocol
 
 from posthouse.model.message import Address, Transfer
-from posthouse.model.values import AccountId, ConnectorId, EmailId, InboxId, SentId, Slice, UploadId
+from posthouse.model.values import (
+    AccountId,
+    ConnectorId,
+    EmailId,
+    InboxId,
+    PlusAddressId,
+    SentId,
+    Slice,
+    UploadId,
+)
+
+
+class InboxKind(StrEnum):
+    """What somebody called an inbox when he made it. It makes no difference here, and is told as it was said."""
+
+    HTTP = "http"
+    SMTP = "smtp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +42,23 @@ class Inbox:
     created_at: datetime
     updated_at: datetime
     connector_id: ConnectorId | None = None
+    kind: InboxKind = InboxKind.HTTP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxQuery:
+    """Which inboxes of an account are asked for. `search` is looked for in address, name and description; `connected`
+    tells those with a connector from those without; `name` and `description` are meant exactly.
+    """
+
+    slice: Slice = Slice()
+    search: str = ""
+    tag: str = ""
+    name: str | None = None
+    description: str | None = None
+    favourites_only: bool = False
+    connected: bool | None = None
+    kind: InboxKind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +134,8 @@ class Mark:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailQuery:
     """Which emails of an account are asked for. An empty `inbox_ids` means all inboxes; `search` is words; with
-    `after`, only those that came in after this place in their inbox's journal."""
+    `after`, only those that came in after this place in their inbox's journal; with `plus_address`, only those that
+    came to it."""
 
     slice: Slice
     inbox_ids: tuple[InboxId, ...] = ()
@@ -109,6 +143,7 @@ class EmailQuery:
     favourites_only: bool = False
     search: str = ""
     after: Mark | None = None
+    plus_address: PlusAddressId | None = None
 
 
 class Place(StrEnum):

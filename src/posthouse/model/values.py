@@ -15,6 +15,12 @@ EventId = NewType("EventId", UUID)
 InboxId = NewType("InboxId", UUID)
 EmailId = NewType("EmailId", UUID)
 SentId = NewType("SentId", UUID)
+DraftId = NewType("DraftId", UUID)
+TemplateId = NewType("TemplateId", UUID)
+ContactId = NewType("ContactId", UUID)
+GroupId = NewType("GroupId", UUID)
+PlusAddressId = NewType("PlusAddressId", UUID)
+ExpiredId = NewType("ExpiredId", UUID)
 UploadId = NewType("UploadId", str)
 """An uploaded attachment's id. Attachment ids are opaque strings on the wire, unlike every other id."""
 

@@ -1,7 +1,7 @@
 """How text is cut into the words that a search finds it by, alike for what is filed and for what is asked.
 
-Words are runs of letters and digits, in lower case and without accents; Chinese, Japanese and Thai text, which has
-no spaces, is cut letter by letter.
+Words are runs of letters and digits, in lower case and without accents, with one form of the Greek sigma; Chinese,
+Japanese and Thai text, which has no spaces, is cut letter by letter.
 """
 
 import re
@@ -19,7 +19,8 @@ class _Folded(dict[int, str]):
     """For `str.translate`: what is left of each character. Remembers as many as the world's mail is written in."""
 
     def __missing__(self, code: int) -> str:
-        letters = unicodedata.normalize("NFKD", chr(code)).lower()
+        # A capital sigma has but one small letter when it stands by itself, and the final one is to be like that.
+        letters = unicodedata.normalize("NFKD", chr(code)).lower().replace("ς", "σ")
         folded = "".join(_piece(letter) for letter in letters if not unicodedata.combining(letter))
         if len(self) < 30_000:
             self[code] = folded
@@ -27,9 +28,9 @@ class _Folded(dict[int, str]):
 
 
 def _piece(letter: str) -> str:
-    if _UNSPACED.match(letter):
-        return f" {letter} "
-    return letter if letter.isalnum() else " "
+    if not letter.isalnum():
+        return " "
+    return f" {letter} " if _UNSPACED.match(letter) else letter
 
 
 _FOLDED = _Folded()

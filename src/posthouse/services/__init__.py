@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from posthouse.services.accounts import Accounts
+from posthouse.services.addresses import PlusAddresses
 from posthouse.services.attachments import Attachments
 from posthouse.services.connectors import Connectors
 from posthouse.services.extracting import Extracting
+from posthouse.services.importing import Importing
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.mail import Mail
 from posthouse.services.sending import Sending
@@ -21,6 +23,8 @@ class Services:
 
     accounts: Accounts
     inboxes: Inboxes
+    plus_addresses: PlusAddresses
+    importing: Importing
     connectors: Connectors
     sync: Sync
     mail: Mail

@@ -1,12 +1,13 @@
 """Attachments by themselves: uploaded to be sent, and all of them in one list whichever way they came."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from posthouse.mime.reading import content
 from posthouse.model.errors import Invalid, NotFound, TooLarge
 from posthouse.model.mail import AttachmentEntry, Upload
-from posthouse.model.values import AccountId, Clock, EmailId, InboxId, Page, Slice, UploadId, new_id
+from posthouse.model.values import AccountId, Clock, EmailId, InboxId, Page, SentId, Slice, UploadId, new_id
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database
 
@@ -65,9 +66,16 @@ class Attachments:
         name: str = "",
         inbox: InboxId | None = None,
         email: EmailId | None = None,
+        sent: SentId | None = None,
+        include: Sequence[str] = (),
     ) -> Page[AttachmentEntry]:
+        """`sent` asks for the uploads that went with a sent email; those in `include` are there in any case."""
         async with self._database.reading() as tx:
-            return await tx.uploads.page(account, slice_, name=name, inbox=inbox, email=email)
+            went = await tx.sent.get(account, sent) if sent else None
+            among = None if sent is None else went.attachment_ids if went else ()
+            return await tx.uploads.page(
+                account, slice_, name=name, inbox=inbox, email=email, among=among, include=include
+            )
 
     async def get(self, account: AccountId, attachment: str) -> AttachmentEntry:
         async with self._database.reading() as tx:
@@ -99,6 +107,13 @@ class Attachments:
             if stored is not None:
                 freed = await tx.packs.release([stored.pack])
                 tx.after_commit(lambda: self._blobs.remove(freed))
+
+    async def delete_all(self, account: AccountId) -> None:
+        """Delete all uploads of an account. Received attachments stay with their emails."""
+        async with self._database.transaction() as tx:
+            stored = await tx.uploads.remove_all(account)
+            freed = await tx.packs.release(one.pack for one in stored)
+            tx.after_commit(lambda: self._blobs.remove(freed))
 
 
 def _missing(attachment: str) -> NotFound:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TypeVar
 
 from posthouse.model.connectors import (
@@ -58,6 +59,11 @@ class Connectors:
         self._now = now
 
     # Making and changing
+
+    async def forget(self, older_than: timedelta) -> int:
+        """Forget events of all connectors that are older than this, some at a time. How many went."""
+        async with self._database.transaction() as tx:
+            return await tx.events.remove_before(self._now() - older_than, most=2000)
 
     async def create(self, account: AccountId, wish: NewConnector, inbox_id: InboxId | None = None) -> Connector:
         """A connector at this inbox, or at a new one. Raises Conflict when the inbox has a connector already."""

@@ -16,12 +16,13 @@ import structlog
 
 from posthouse.mime.gist import Gist, Reader, gist
 from posthouse.mime.reading import read
+from posthouse.model.addresses import PlusAddress, plus_tag, with_tag
 from posthouse.model.connectors import Connector
 from posthouse.model.errors import NotFound
 from posthouse.model.events import Happening
 from posthouse.model.mail import Attachment, Email, Stored
 from posthouse.model.sync import Buffer
-from posthouse.model.values import AccountId, Clock, EmailId, InboxId, new_id
+from posthouse.model.values import AccountId, Clock, EmailId, InboxId, PlusAddressId, new_id
 from posthouse.services.reading import Readers
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Transaction
@@ -125,6 +126,8 @@ class Intake:
         for filing in filings:
             numbers[filing.digest] = filed[filing.email.id]
         new = tuple(filing.email.id for filing in filings)
+        if plussed := {filed[filing.email.id]: found for filing in filings if (found := _plussed(filing.email))}:
+            await self._tie(tx, account, inbox, plussed, connector)
         if new:
             await tx.packs.use((filing.email.stored.pack for filing in filings), now)
             await tx.journal.append(inbox, Happening.EMAIL_RECEIVED, new, now)
@@ -132,6 +135,41 @@ class Intake:
         unused = {one.stored.pack for one in prepared} - {filing.email.stored.pack for filing in filings}
         tx.after_commit(lambda: self._blobs.remove(unused))
         return TakenIn(numbers, new)
+
+    async def _tie(
+        self,
+        tx: Transaction,
+        account: AccountId,
+        inbox: InboxId,
+        plussed: dict[int, list[str]],
+        connector: Connector | None,
+    ) -> None:
+        """Note which of these emails, by number, came to plus addresses of the inbox; unknown ones are made."""
+        found = await tx.inboxes.get(account, inbox)
+        own = (found and found.email_address, connector and connector.email_address)
+        came: dict[str, tuple[str, list[int]]] = {}
+        for number, addresses in plussed.items():
+            for full, tag in {with_tag(b, t): t for b in own if b for a in addresses if (t := plus_tag(a, b))}.items():
+                came.setdefault(full, (tag, []))[1].append(number)
+        for full, (tag, emails) in came.items():
+            known = await tx.plus_addresses.by_address(account, inbox, full)
+            if known is None:
+                now = self._now()
+                known = PlusAddress(
+                    id=PlusAddressId(new_id(now)),
+                    account_id=account,
+                    inbox_id=inbox,
+                    tag=tag,
+                    full_address=full,
+                    created_at=now,
+                )
+                await tx.plus_addresses.add(known)
+            await tx.plus_addresses.tie(known.id, emails)
+
+
+def _plussed(email: Email) -> list[str]:
+    """The recipients that may be plus addresses of ours."""
+    return [one.email for one in (*email.to, *email.cc, *email.bcc) if "+" in one.email]
 
 
 def _filing(account: AccountId, inbox: InboxId, prepared: Prepared, now: datetime) -> Filing:

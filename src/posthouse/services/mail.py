@@ -37,10 +37,13 @@ class Mail:
     # Finding
 
     async def page(self, account: AccountId, query: EmailQuery) -> Page[Email]:
-        """Raises NotFound when one of the inboxes asked for is not there."""
+        """Raises NotFound when one of the inboxes asked for, or the plus address, is not there."""
         async with self._database.reading() as tx:
             for inbox in query.inbox_ids:
                 await _require_inbox(tx, account, inbox)
+            plus = query.plus_address
+            if plus is not None and await tx.plus_addresses.get(account, plus) is None:
+                raise NotFound(f"there is no plus address {plus}")
             return await tx.mail.page(account, query)
 
     async def get(self, account: AccountId, email_id: EmailId) -> Email:
@@ -152,6 +155,12 @@ class Mail:
     ) -> None:
         now = self._now()
         async with self._database.transaction() as tx:
+            # Inboxes first and emails after them, as everywhere, so that two of us never wait for each other.
+            if inbox is not None:
+                homes = [inbox]
+            else:
+                homes = await (tx.inboxes.ids(account) if ids is None else tx.mail.homes(account, ids=ids))
+            await tx.inboxes.hold_all(homes)
             changed = await tx.mail.mark_read(account, read, now, ids=ids, inbox=inbox)
             happening = Happening.EMAIL_READ if read else Happening.EMAIL_UNREAD
             await _journal(tx, happening, changed, self._now)
@@ -160,12 +169,14 @@ class Mail:
         self, account: AccountId, *, ids: Sequence[EmailId] | None = None, slice_: Slice = Slice()
     ) -> bool:
         async with self._database.transaction() as tx:
-            removed = await tx.mail.remove(account, ids=ids, slice_=slice_)
+            homes = await tx.mail.homes(account, ids=ids, slice_=slice_)
+            held = await tx.inboxes.hold_all(homes)
+            removed = await tx.mail.remove(account, ids=ids, inbox_ids=held, slice_=slice_)
             gone = [(one.inbox_id, one.email_id) for one in removed]
             await _journal(tx, Happening.EMAIL_DELETED, gone, self._now)
             freed = await tx.packs.release(one.pack for one in removed)
             tx.after_commit(lambda: self._blobs.remove(freed))
-        return bool(removed)
+        return bool(homes)
 
 
 async def _journal(

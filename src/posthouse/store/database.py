@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from posthouse.model.errors import Conflict, Unavailable
 from posthouse.store import migrate
 from posthouse.store.accounts import Accounts
+from posthouse.store.addresses import ExpiredInboxes, PlusAddresses
 from posthouse.store.claims import Claims
 from posthouse.store.connectors import Connectors
 from posthouse.store.events import Events
@@ -69,6 +70,14 @@ class Transaction:
     @cached_property
     def inboxes(self) -> Inboxes:
         return Inboxes(self.connection)
+
+    @cached_property
+    def plus_addresses(self) -> PlusAddresses:
+        return PlusAddresses(self.connection)
+
+    @cached_property
+    def expired_inboxes(self) -> ExpiredInboxes:
+        return ExpiredInboxes(self.connection)
 
     @cached_property
     def connectors(self) -> Connectors:

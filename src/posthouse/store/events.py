@@ -43,9 +43,11 @@ class Events:
     async def mark_seen(self, event: EventId) -> None:
         await self._connection.execute(sa.update(events).where(events.c.id == event).values(seen=True))
 
-    async def remove_before(self, moment: datetime) -> int:
-        """Forget events that are older. How many went."""
-        return (await self._connection.execute(sa.delete(events).where(events.c.created_at < moment))).rowcount
+    async def remove_before(self, moment: datetime, most: int) -> int:
+        """Forget events that are older, the oldest first and `most` of them at once. How many went."""
+        oldest = sa.select(events.c.number, events.c.created_at).order_by(events.c.number).limit(most).subquery()
+        old = sa.select(oldest.c.number).where(oldest.c.created_at < moment)
+        return (await self._connection.execute(sa.delete(events).where(events.c.number.in_(old)))).rowcount
 
 
 _WITHOUT_LOGS = [column for column in events.c if column.name != "logs"]

@@ -1,15 +1,15 @@
 """Rows of inboxes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from posthouse.model.mail import Inbox
-from posthouse.model.values import AccountId, InboxId, Page, Slice
+from posthouse.model.mail import Inbox, InboxKind, InboxQuery
+from posthouse.model.values import AccountId, InboxId, Page
 from posthouse.store.rows import Row, bounded, read_page
 from posthouse.store.tables import connectors, inboxes
 
@@ -29,6 +29,7 @@ class Inboxes:
                 tags=list(inbox.tags),
                 favourite=inbox.favourite,
                 virtual=inbox.virtual,
+                kind=inbox.kind,
                 expires_at=inbox.expires_at,
                 created_at=inbox.created_at,
                 updated_at=inbox.updated_at,
@@ -51,6 +52,29 @@ class Inboxes:
         query = sa.select(inboxes.c.number).where(inboxes.c.id == inbox).with_for_update()
         return await self._connection.scalar(query) is not None
 
+    async def hold_all(self, ids: Collection[InboxId]) -> list[InboxId]:
+        """As `hold`, for several: in one order everywhere, so that two transactions never wait for each other. Those
+        that are there."""
+        if not ids:
+            return []
+        query = sa.select(inboxes.c.id).where(inboxes.c.id.in_(ids)).order_by(inboxes.c.id).with_for_update()
+        return list(await self._connection.scalars(query))
+
+    async def due(self, inbox: InboxId, moment: datetime) -> bool:
+        """Whether the inbox is to expire before this moment."""
+        query = sa.select(inboxes.c.number).where(inboxes.c.id == inbox, inboxes.c.expires_at < moment)
+        return await self._connection.scalar(query) is not None
+
+    async def expiring(
+        self, moment: datetime, account: AccountId | None = None, most: int = 100
+    ) -> list[tuple[AccountId, InboxId]]:
+        """Inboxes that are to expire before this moment, of one account or of all; the longest due first."""
+        query = sa.select(inboxes.c.account_id, inboxes.c.id).where(inboxes.c.expires_at < moment)
+        if account is not None:
+            query = query.where(inboxes.c.account_id == account)
+        rows = await self._connection.execute(query.order_by(inboxes.c.expires_at, inboxes.c.number).limit(most))
+        return [(row.account_id, row.id) for row in rows]
+
     async def address_taken(self, address: str) -> bool:
         query = sa.select(inboxes.c.number).where(inboxes.c.email_address == address)
         return await self._connection.scalar(query) is not None
@@ -62,34 +86,25 @@ class Inboxes:
         )
         return {row.email_address: (row.account_id, row.id) for row in await self._connection.execute(query)}
 
-    async def page(
-        self,
-        account: AccountId,
-        slice_: Slice,
-        *,
-        search: str = "",
-        tag: str = "",
-        favourites_only: bool = False,
-        connected: bool | None = None,
-    ) -> Page[Inbox]:
-        """Inboxes of an account. `search` is looked for in address, name and description; `connected` tells
-        those with a connector from those without."""
-        query = _query(account)
-        if search:
-            texts = (inboxes.c.email_address, inboxes.c.name, inboxes.c.description)
-            query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in texts)))
-        if tag:
-            # Tags are few and short: their JSON text, quotes included, is told apart exactly.
-            query = query.where(sa.cast(inboxes.c.tags, sa.Text).contains(_json_string(tag), autoescape=True))
-        if favourites_only:
-            query = query.where(inboxes.c.favourite)
-        if connected is not None:
-            query = query.where((connectors.c.id.is_not(None)) == connected)
-        return await read_page(self._connection, query, slice_, _inbox)
+    async def page(self, account: AccountId, query: InboxQuery) -> Page[Inbox]:
+        return await read_page(self._connection, _matching(_query(account), query), query.slice, _inbox)
 
-    async def ids(self, account: AccountId, slice_: Slice = Slice()) -> list[InboxId]:
-        query = bounded(sa.select(inboxes.c.id).where(inboxes.c.account_id == account), inboxes.c.created_at, slice_)
-        return list((await self._connection.scalars(query.order_by(inboxes.c.number))).all())
+    async def ids(self, account: AccountId, query: InboxQuery = InboxQuery()) -> list[InboxId]:
+        """All that the query asks for, whatever its page and size."""
+        found = _matching(sa.select(inboxes.c.id).where(inboxes.c.account_id == account), query)
+        found = bounded(found, inboxes.c.created_at, query.slice)
+        return list((await self._connection.scalars(found.order_by(inboxes.c.number))).all())
+
+    async def among(self, account: AccountId, ids: Collection[InboxId]) -> set[InboxId]:
+        """Which of these inboxes the account has."""
+        query = sa.select(inboxes.c.id).where(inboxes.c.account_id == account, inboxes.c.id.in_(ids))
+        return set(await self._connection.scalars(query))
+
+    async def tags(self, account: AccountId) -> list[str]:
+        """All tags of an account's inboxes, each once, in the order in which inboxes got them."""
+        tagged = sa.cast(inboxes.c.tags, sa.Text) != "[]"
+        query = sa.select(inboxes.c.tags).where(inboxes.c.account_id == account, tagged).order_by(inboxes.c.number)
+        return list(dict.fromkeys([tag for tags in await self._connection.scalars(query) for tag in tags]))
 
     async def addresses(self, account: AccountId) -> list[tuple[InboxId, str]]:
         query = sa.select(inboxes.c.id, inboxes.c.email_address).where(inboxes.c.account_id == account)
@@ -128,6 +143,29 @@ def _query(account: AccountId) -> sa.Select[Any]:
     )
 
 
+def _matching(found: sa.Select[Any], query: InboxQuery) -> sa.Select[Any]:
+    """The query without its bounds on creation."""
+    wanted: list[sa.ColumnElement[bool]] = []
+    if query.search:
+        texts = (inboxes.c.email_address, inboxes.c.name, inboxes.c.description)
+        wanted.append(sa.or_(*(column.icontains(query.search, autoescape=True) for column in texts)))
+    if query.tag:
+        # Tags are few and short: their JSON text, quotes included, is told apart exactly.
+        wanted.append(sa.cast(inboxes.c.tags, sa.Text).contains(_json_string(query.tag), autoescape=True))
+    if query.name is not None:
+        wanted.append(inboxes.c.name == query.name)
+    if query.description is not None:
+        wanted.append(inboxes.c.description == query.description)
+    if query.favourites_only:
+        wanted.append(inboxes.c.favourite)
+    if query.connected is not None:
+        has_one = inboxes.c.id.in_(sa.select(connectors.c.inbox_id))
+        wanted.append(has_one if query.connected else ~has_one)
+    if query.kind is not None:
+        wanted.append(inboxes.c.kind == query.kind)
+    return found.where(*wanted)
+
+
 def _inbox(row: Row) -> Inbox:
     return Inbox(
         id=row["id"],
@@ -138,6 +176,7 @@ def _inbox(row: Row) -> Inbox:
         tags=tuple(row["tags"]),
         favourite=row["favourite"],
         virtual=row["virtual"],
+        kind=InboxKind(row["kind"]),
         expires_at=row["expires_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

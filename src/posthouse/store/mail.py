@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from posthouse.model.events import Happening
 from posthouse.model.mail import Attachment, Email, EmailQuery, Mark, Stored
 from posthouse.model.message import Address, Transfer
-from posthouse.model.values import AccountId, EmailId, InboxId, Page, Slice, Sort
+from posthouse.model.values import AccountId, EmailId, InboxId, Page, PlusAddressId, Slice, Sort
 from posthouse.store import search
 from posthouse.store.rows import Row, addresses_from_json, addresses_to_json, bounded, read_page
-from posthouse.store.tables import attachments, emails, journal
+from posthouse.store.tables import attachments, emails, journal, plus_address_emails, plus_addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,12 @@ class Mail:
             emails.c.inbox_id == inbox, emails.c.digest.in_(digests)
         )
         return {row.digest: row.number for row in await self._connection.execute(query)}
+
+    async def known(self, inbox: InboxId, digest: bytes) -> EmailId | None:
+        """The inbox's email with just these bytes."""
+        query = sa.select(emails.c.id).where(emails.c.inbox_id == inbox, emails.c.digest == digest).limit(1)
+        found: EmailId | None = await self._connection.scalar(query)
+        return found
 
     # Reading
 
@@ -143,6 +149,17 @@ class Mail:
             .values(favourite=favourite, updated_at=now)
         )
 
+    async def homes(
+        self, account: AccountId, *, ids: Sequence[EmailId] | None = None, slice_: Slice = Slice(), most: int = 1000
+    ) -> list[InboxId]:
+        """The inboxes of the emails that `remove` would delete: hold them before."""
+        chosen = sa.select(emails.c.inbox_id).where(emails.c.account_id == account)
+        chosen = bounded(chosen, emails.c.created_at, slice_)
+        if ids is not None:
+            chosen = chosen.where(emails.c.id.in_(ids))
+        chosen = chosen.order_by(emails.c.number).limit(most)
+        return list(dict.fromkeys(await self._connection.scalars(chosen)))
+
     async def remove(
         self,
         account: AccountId,
@@ -153,7 +170,7 @@ class Mail:
         most: int = 1000,
     ) -> list["Removed"]:
         """Delete emails: some, or those of some inboxes, or all within the slice's bounds; at most `most`, so
-        that no transaction grows long. The caller gives their packs back."""
+        that no transaction grows long. The caller holds their inboxes, and gives their packs back."""
         chosen = bounded(
             sa.select(emails.c.number, emails.c.id, emails.c.inbox_id, emails.c.pack).where(
                 emails.c.account_id == account
@@ -181,6 +198,8 @@ class Mail:
             found = found.where(search.matching(self._connection.dialect.name, query.search))
         if query.after is not None:
             found = found.where(emails.c.id.in_(_received_after(query.after)))
+        if query.plus_address is not None:
+            found = found.where(emails.c.number.in_(_came_to(query.plus_address)))
         return found
 
 
@@ -200,6 +219,14 @@ def _received_after(mark: Mark) -> sa.Select[Any]:
         journal.c.inbox_id == mark.inbox_id,
         journal.c.position > mark.position,
         journal.c.happening == Happening.EMAIL_RECEIVED,
+    )
+
+
+def _came_to(plus_address: PlusAddressId) -> sa.Select[Any]:
+    return (
+        sa.select(plus_address_emails.c.email)
+        .join(plus_addresses, plus_addresses.c.number == plus_address_emails.c.plus_address)
+        .where(plus_addresses.c.id == plus_address)
     )
 
 

@@ -1,5 +1,6 @@
 """Rows of uploaded attachments, and the list of all attachments whichever way they came."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,6 +49,13 @@ class Uploads:
             await self._connection.execute(sa.delete(attachments).where(attachments.c.id == upload))
         return found.stored if found else None
 
+    async def remove_all(self, account: AccountId) -> list[Stored]:
+        """Delete all uploads of an account. Where their bytes lay, for the caller to give back."""
+        query = sa.select(attachments).where(attachments.c.account_id == account, attachments.c.email_id.is_(None))
+        found = [_upload(row) for row in (await self._connection.execute(query)).mappings()]
+        await self._connection.execute(sa.delete(attachments).where(attachments.c.id.in_([one.id for one in found])))
+        return [one.stored for one in found]
+
     async def entry(self, account: AccountId, attachment: str) -> AttachmentEntry | None:
         query = _entries(account).where(attachments.c.id == attachment)
         row = (await self._connection.execute(query)).mappings().first()
@@ -61,15 +69,25 @@ class Uploads:
         name: str = "",
         inbox: InboxId | None = None,
         email: EmailId | None = None,
+        among: Sequence[str] | None = None,
+        include: Sequence[str] = (),
     ) -> Page[AttachmentEntry]:
-        """All attachments of an account, received and uploaded."""
-        query = _entries(account)
+        """Attachments of an account, received and uploaded: all, or those `among` some. Those in `include` are there
+        whatever else is asked for."""
+        wanted: list[sa.ColumnElement[bool]] = []
         if name:
-            query = query.where(attachments.c.name.icontains(name, autoescape=True))
+            wanted.append(attachments.c.name.icontains(name, autoescape=True))
         if inbox is not None:
-            query = query.where(attachments.c.inbox_id == inbox)
+            wanted.append(attachments.c.inbox_id == inbox)
         if email is not None:
-            query = query.where(attachments.c.email_id == email)
+            wanted.append(attachments.c.email_id == email)
+        if among is not None:
+            wanted.append(attachments.c.id.in_(among))
+        query = _entries(account)
+        if include:
+            query = query.where(sa.or_(sa.and_(sa.true(), *wanted), attachments.c.id.in_(include)))
+        else:
+            query = query.where(*wanted)
         return await read_page(self._connection, query, slice_, _entry)
 
 

@@ -32,8 +32,10 @@ KEYS_OF_OURS = {
     "EmailPreview": {"externalId", "sentAt", "folder", "problem"},
     "EmailProjection": {"externalId", "sentAt", "folder", "problem"},
     "ExtractCodesResult": {"links"},
+    "ExpiredInboxRecordProjection": {"inboxId"},
     "InboxDto": {"connectorId"},
     "InboxPreview": {"connectorId"},
+    "OrganizationInboxProjection": {"connectorId"},
     "SentEmailDto": {"state", "stateText", "refused"},
     "SentEmailProjection": {"state", "stateText", "refused", "sentAt"},
     "WaitForConditions": {"after"},
@@ -41,7 +43,7 @@ KEYS_OF_OURS = {
 """What we say beyond the contract; clients pass over keys that they don't know."""
 
 ALWAYS_NULL = {("Email", "analysis"), ("InboxDto", "accountRegion"), ("InboxPreview", "accountRegion")}
-ALWAYS_NULL |= {("UserInfoDto", "subscriptionType")}
+ALWAYS_NULL |= {("UserInfoDto", "subscriptionType"), ("OrganizationInboxProjection", "accountRegion")}
 
 
 def operation_takes(name: str, where: str) -> dict[str, dict[str, Any]]:

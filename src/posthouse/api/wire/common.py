@@ -132,12 +132,20 @@ class QueryModel(WireModel):
         return {name: value for name, value in given.items() if value not in ("", [], [""])}
 
 
-class PageQuery(QueryModel):
-    """Which page of a list, in which order of creation, created between which moments (both exclusive)."""
+class InOrderQuery(QueryModel):
+    """Which page of a list, in which order of creation."""
 
     page: int = Field(0, ge=0, le=INT32)
     size: int = Field(20, ge=1, le=LARGEST_PAGE)
     sort: Sort = Sort.ASC
+
+    def slice(self) -> Slice:
+        return Slice(page=self.page, size=self.size, sort=self.sort)
+
+
+class PageQuery(InOrderQuery):
+    """As well, created between which moments (both exclusive)."""
+
     since: Moment | None = None
     before: Moment | None = None
 
@@ -164,7 +172,7 @@ class PageableObject(WireModel):
     sort: SortObject = SortObject()
 
 
-W = TypeVar("W", bound=WireModel)
+W = TypeVar("W", bound="WireModel | str")
 D = TypeVar("D")
 
 

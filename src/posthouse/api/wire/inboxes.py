@@ -1,5 +1,6 @@
 """Inboxes as MailSlurp's clients know them."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Self
@@ -11,6 +12,7 @@ from posthouse.api.wire.common import (
     INT32,
     LARGEST_PAGE,
     EmailAddress,
+    InOrderQuery,
     Line,
     Moment,
     PageQuery,
@@ -19,18 +21,25 @@ from posthouse.api.wire.common import (
     Text,
     WireModel,
 )
-from posthouse.model.mail import Inbox
-from posthouse.model.values import Slice, Sort
+from posthouse.model.mail import Inbox, InboxKind, InboxQuery
+from posthouse.model.values import Page, Slice, Sort
 from posthouse.services.inboxes import NewInbox
 
 _LONGEST_LIFE = timedelta(days=36_500)
 
 
 class InboxType(StrEnum):
-    """The clients know both; ours are all of the first kind."""
+    """How an inbox was meant by whoever made it; here both are the same."""
 
     HTTP_INBOX = "HTTP_INBOX"
     SMTP_INBOX = "SMTP_INBOX"
+
+    @classmethod
+    def of(cls, kind: InboxKind) -> Self:
+        return cls.SMTP_INBOX if kind is InboxKind.SMTP else cls.HTTP_INBOX
+
+    def to_domain(self) -> InboxKind:
+        return InboxKind.SMTP if self is InboxType.SMTP_INBOX else InboxKind.HTTP
 
 
 class InboxFunction(StrEnum):
@@ -66,7 +75,7 @@ class CreateInboxDto(WireModel):
     prefix: Line | None = None
 
     def to_domain(self) -> NewInbox:
-        """`expiresIn` is in milliseconds. What stands for the pools and domains of a hosted service has no meaning
+        """`expiresIn` is in milliseconds. What stands for the pools and teams of a hosted service has no meaning
         here, and is passed over."""
         return NewInbox(
             email_address=self.email_address,
@@ -75,6 +84,8 @@ class CreateInboxDto(WireModel):
             tags=tuple(self.tags or ()),
             favourite=bool(self.favourite),
             virtual=bool(self.virtual_inbox),
+            kind=self.inbox_type.to_domain() if self.inbox_type else InboxKind.HTTP,
+            domain=self.domain_name or None,
             prefix=self.prefix,
             short_address=bool(self.use_short_address),
             expires_at=self.expires_at,
@@ -106,15 +117,16 @@ class UpdateInboxOptions(WireModel):
 
 
 class InboxesQuery(QueryModel):
-    """The plain list of inboxes: no pages, the first hundred at most."""
+    """The plain list of inboxes: no pages, the first hundred at most. Nothing here is a catch-all inbox."""
 
     size: int = Field(LARGEST_PAGE, ge=1, le=LARGEST_PAGE)
     sort: Sort = Sort.ASC
     since: Moment | None = None
     before: Moment | None = None
+    exclude_catch_all_inboxes: bool | None = None
 
-    def slice(self) -> Slice:
-        return Slice(size=self.size, sort=self.sort, since=self.since, before=self.before)
+    def to_domain(self) -> InboxQuery:
+        return InboxQuery(slice=Slice(size=self.size, sort=self.sort, since=self.since, before=self.before))
 
 
 class InboxListQuery(PageQuery):
@@ -125,6 +137,20 @@ class InboxListQuery(PageQuery):
     inbox_type: InboxType | None = None
     inbox_function: InboxFunction | None = None
     domain_id: UUID | None = None
+
+    def to_domain(self) -> InboxQuery | None:
+        """None where nothing can match: no inbox here belongs to a team or a domain, or is more than a mailbox."""
+        nothing = self.team_access or self.domain_id
+        if nothing or self.inbox_function not in (None, InboxFunction.CONNECTOR):
+            return None
+        return InboxQuery(
+            slice=self.slice(),
+            search=self.search or "",
+            tag=self.tag or "",
+            favourites_only=self.favourite,
+            connected=True if self.inbox_function else None,
+            kind=self.inbox_type.to_domain() if self.inbox_type else None,
+        )
 
 
 class SearchInboxesOptions(WireModel):
@@ -169,7 +195,7 @@ class InboxPreview(WireModel):
     name: str | None
     tags: list[str] | None
     team_access: bool = False
-    inbox_type: InboxType | None = InboxType.HTTP_INBOX
+    inbox_type: InboxType | None
     virtual_inbox: bool
     expires_at: Moment | None
     functions_as: InboxFunction | None
@@ -188,6 +214,58 @@ class PageInboxProjection(SpringPage[InboxPreview]):
     pass
 
 
+class OrganizationInboxProjection(InboxPreview):
+    """The same in the list of an organization, which an account is here."""
+
+    user_id: UUID
+    read_only: bool = False
+
+
+class PageOrganizationInboxProjection(SpringPage[OrganizationInboxProjection]):
+    pass
+
+
+class OrganizationListQuery(PageQuery):
+    search_filter: Text | None = None
+
+    def to_domain(self) -> InboxQuery:
+        return InboxQuery(slice=self.slice(), search=self.search_filter or "")
+
+
+class TagListQuery(InOrderQuery):
+    """Which tags. They have no date of their own: the order is that of the inboxes that got them first."""
+
+    search_filter: Text | None = None
+
+    def of(self, tags: Sequence[str]) -> Page[str]:
+        wanted = (self.search_filter or "").casefold()
+        found = [tag for tag in tags if wanted in tag.casefold()]
+        if self.sort is Sort.DESC:
+            found.reverse()
+        slice_ = self.slice()
+        return Page(tuple(found[slice_.offset : slice_.offset + slice_.size]), len(found), slice_)
+
+
+class PageInboxTags(SpringPage[str]):
+    pass
+
+
+class ByTagQuery(InOrderQuery):
+    tag: Text
+    search_filter: Text | None = None
+
+    def to_domain(self) -> InboxQuery:
+        return InboxQuery(slice=self.slice(), tag=self.tag, search=self.search_filter or "")
+
+
+class SetInboxFavouritedOptions(WireModel):
+    state: bool
+
+
+class EmailAvailableResult(WireModel):
+    available: bool
+
+
 class InboxDto(WireModel):
     """An inbox. `connectorId` is a key of ours."""
 
@@ -201,7 +279,7 @@ class InboxDto(WireModel):
     expires_at: Moment | None
     favourite: bool
     tags: list[str] | None
-    inbox_type: InboxType | None = InboxType.HTTP_INBOX
+    inbox_type: InboxType | None
     read_only: bool = False
     virtual_inbox: bool
     functions_as: InboxFunction | None
@@ -228,6 +306,7 @@ def _told(inbox: Inbox) -> dict[str, Any]:
         "expires_at": inbox.expires_at,
         "favourite": inbox.favourite,
         "tags": list(inbox.tags),
+        "inbox_type": InboxType.of(inbox.kind),
         "virtual_inbox": inbox.virtual,
         "functions_as": InboxFunction.CONNECTOR if inbox.connector_id else None,
         "connector_id": inbox.connector_id,

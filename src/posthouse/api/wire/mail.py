@@ -21,7 +21,7 @@ from posthouse.api.wire.common import (
 from posthouse.api.wire.waiting import milliseconds
 from posthouse.model.mail import AttachmentEntry, Email, EmailQuery
 from posthouse.model.message import Address, Message
-from posthouse.model.values import InboxId, Slice, Sort
+from posthouse.model.values import InboxId, PlusAddressId, Slice, Sort
 from posthouse.services.waiting import DEFAULT_DELAY, DEFAULT_TIMEOUT, Wish
 
 # --- asking for emails -------------------------------------------------------------------------------------------
@@ -44,6 +44,7 @@ class EmailListQuery(PageQuery):
             unread_only=self.unread_only,
             favourites_only=self.favourited,
             search=self.search_filter or "",
+            plus_address=PlusAddressId(self.plus_address_id) if self.plus_address_id else None,
         )
 
 
@@ -65,7 +66,7 @@ class SearchEmailsOptions(WireModel):
     since: Moment | None = None
     before: Moment | None = None
 
-    def to_domain(self, *, favourites_only: bool = False) -> EmailQuery:
+    def to_domain(self, beside: SearchEmailsQuery = SearchEmailsQuery()) -> EmailQuery:  # noqa: B008 (never changed)
         return EmailQuery(
             slice=Slice(
                 page=self.page_index or 0,
@@ -76,8 +77,9 @@ class SearchEmailsOptions(WireModel):
             ),
             inbox_ids=tuple(map(InboxId, self.inbox_ids or ())),
             unread_only=bool(self.unread_only),
-            favourites_only=favourites_only,
+            favourites_only=beside.favourited,
             search=self.search_filter or "",
+            plus_address=PlusAddressId(beside.plus_address_id) if beside.plus_address_id else None,
         )
 
 

@@ -5,7 +5,9 @@ carries order and references inside the database.
 """
 
 from posthouse.store.tables.accounts import accounts, api_keys
+from posthouse.store.tables.addresses import expired_inboxes, plus_address_emails, plus_addresses
 from posthouse.store.tables.base import Json, Number, Utc, Words, metadata
+from posthouse.store.tables.composing import contact_groups, contacts, drafts, group_members, templates
 from posthouse.store.tables.connectors import (
     connections,
     connectors,
@@ -32,9 +34,14 @@ __all__ = [
     "attachments",
     "connections",
     "connectors",
+    "contact_groups",
+    "contacts",
+    "drafts",
     "emails",
     "events",
+    "expired_inboxes",
     "folders",
+    "group_members",
     "inboxes",
     "journal",
     "live_connectors",
@@ -42,9 +49,12 @@ __all__ = [
     "moments",
     "occurrences",
     "packs",
+    "plus_address_emails",
+    "plus_addresses",
     "schedules",
     "sent_emails",
     "standings",
+    "templates",
     "usage",
     "workers",
 ]

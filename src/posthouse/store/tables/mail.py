@@ -16,7 +16,8 @@ inboxes = sa.Table(
     sa.Column("tags", Json, nullable=False),
     sa.Column("favourite", sa.Boolean, nullable=False),
     sa.Column("virtual", sa.Boolean, nullable=False),
-    sa.Column("expires_at", Utc),
+    sa.Column("kind", sa.Text, nullable=False, server_default="http"),
+    sa.Column("expires_at", Utc, index=True),
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("updated_at", Utc, nullable=False),
     # The last position in this inbox's journal; raising it takes the row's lock, which is what keeps the journal
