@@ -23,11 +23,13 @@ from posthouse.api.metrics import show_metrics
 from posthouse.config import Settings
 from posthouse.dashboard.pages import create_dashboard
 from posthouse.engine.janitor import Chore, Janitor
+from posthouse.engine.postman import Postman
 from posthouse.engine.worker import Worker
 from posthouse.model.errors import PosthouseError
 from posthouse.model.values import Clock, Secret, utc_now
 from posthouse.remote.egress import Egress
 from posthouse.remote.mailbox import check_search_terms, open_mailbox
+from posthouse.remote.quirks import files_sent
 from posthouse.remote.submission import open_submission
 from posthouse.services import Services
 from posthouse.services.accounts import Accounts
@@ -35,6 +37,7 @@ from posthouse.services.addresses import PlusAddresses
 from posthouse.services.attachments import Attachments
 from posthouse.services.composing import Composing
 from posthouse.services.connectors import Connectors
+from posthouse.services.delivering import Delivering
 from posthouse.services.extracting import Extracting
 from posthouse.services.fetching import Batches
 from posthouse.services.importing import Importing
@@ -42,9 +45,11 @@ from posthouse.services.inboxes import Inboxes
 from posthouse.services.intake import Intake
 from posthouse.services.local import Local
 from posthouse.services.mail import Mail
+from posthouse.services.outbox import Outbox
 from posthouse.services.reading import Readers
 from posthouse.services.sending import Sending
 from posthouse.services.sent import Sent
+from posthouse.services.sentfolder import SentFolder
 from posthouse.services.sync import Sync
 from posthouse.services.waiting import Waiting
 from posthouse.services.watching import Watching
@@ -74,9 +79,6 @@ class App:
         """The services on an up-to-date database, until the block ends."""
         await self.database.open()
         try:
-            interrupted = await self.services.sending.settle_interrupted()
-            if interrupted:
-                log.warning("sends were interrupted; what became of them is unknown", count=interrupted)
             yield self.services
         finally:
             await self.readers.close()
@@ -84,8 +86,10 @@ class App:
 
     @contextlib.asynccontextmanager
     async def looking_after(self) -> AsyncIterator[None]:
-        """Look after connectors, as one engine process among as many as there are, until the block ends."""
-        parts = (Worker(self.services.sync, self.services.watching, self.now), Janitor(self.chores()))
+        """Look after connectors and the outbox, as one engine process among as many as there are, until the block
+        ends."""
+        worker = Worker(self.services.sync, self.services.watching, self.now)
+        parts = (worker, Postman(self.services.outbox), Janitor(self.chores()))
         tasks = [asyncio.create_task(part.run()) for part in parts]
         try:
             yield
@@ -102,6 +106,7 @@ class App:
         return (
             Chore("inboxes expired", timedelta(seconds=20), self.services.inboxes.expire_due),
             Chore("connector events forgotten", timedelta(minutes=10), lambda: self.services.connectors.forget(days)),
+            Chore("idempotency keys forgotten", timedelta(hours=1), self.services.outbox.prune),
         )
 
     async def sweep(self) -> int:
@@ -138,6 +143,8 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
     intake = Intake(blobs, now, readers=readers)
     sync = Sync(database, intake, mailbox, now, Batches(first_sync=settings.first_sync_limit))
     local = Local(database, intake, settings.inbox_domain)
+    delivering = Delivering(database, blobs, local, submission, files_sent, now, copies=settings.sent_copy)
+    outbox = Outbox(database, delivering, SentFolder(database, blobs, mailbox, now), now)
     mail, watching = Mail(database, blobs, now), Watching(database, now)
     services = Services(
         accounts=Accounts(database, now),
@@ -148,7 +155,8 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         sync=sync,
         mail=mail,
         extracting=Extracting(mail),
-        sending=Sending(database, blobs, Composing(database, blobs, now), local, submission, now),
+        sending=Sending(database, blobs, Composing(database, blobs, now), local, outbox, now),
+        outbox=outbox,
         sent=Sent(database, blobs),
         attachments=Attachments(database, blobs, now),
         watching=watching,

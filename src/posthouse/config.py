@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     event_days: int = Field(
         30, ge=1, le=36_500, description="How many days the events of connectors are kept, with their logs."
     )
+    sent_copy: bool = Field(
+        True,
+        description=(
+            "Keep a copy of what is sent in the mailbox's Sent folder, where its provider does not do so by itself."
+        ),
+    )
     metrics_key: SecretStr | None = Field(
         None,
         description=(

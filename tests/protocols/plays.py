@@ -17,7 +17,7 @@ play out.
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from posthouse.protocols.exchange import Exchange, Give, Receive, ReceiveOrWake, Send, StartTls
+from posthouse.protocols.exchange import Exchange, Give, NoReturn, Receive, ReceiveOrWake, Send, StartTls
 
 T = TypeVar("T")
 
@@ -62,6 +62,8 @@ def play(exchange: Exchange[T], script: str, *, given: list[Any] | None = None, 
             case Give(value):
                 assert given is not None, f"the client gave {value!r}, but this play has no `given`"
                 given.append(value)
+            case NoReturn():
+                continue
             case StartTls():
                 check_said()
                 assert acts, "the client asks for TLS after the play has ended"

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from posthouse.model.accounts import Account
 from posthouse.model.connectors import Connector, ImapSettings, Security, SmtpSettings
 from posthouse.model.events import Entry
 from posthouse.model.mail import Email, EmailQuery, Inbox, Outgoing, SentEmail
-from posthouse.model.values import InboxId, Secret, Slice
+from posthouse.model.values import InboxId, Secret, Slice, utc_now
 from posthouse.services import Services
 from posthouse.services.connectors import NewConnector
 from posthouse.services.inboxes import NewInbox
@@ -23,6 +24,16 @@ PASSWORD = "a password"
 DOMAIN = "posthouse.localhost"
 
 
+class MovedClock:
+    """The time, and what it was moved on by."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return utc_now() + self.ahead
+
+
 @dataclass
 class Post:
     """The house and its provider; `account` is somebody who has nothing yet."""
@@ -30,6 +41,7 @@ class Post:
     app: App
     provider: Provider
     account: Account
+    clock: "MovedClock"
 
     @property
     def services(self) -> Services:
@@ -63,6 +75,26 @@ class Post:
         outgoing = Outgoing(to=to, **{"subject": "S", "body": "B", **wish})
         return await self.services.sending.send_from_inbox(self.account.id, inbox, outgoing)
 
+    async def queue(self, inbox: InboxId, *to: str, **wish: Any) -> SentEmail:
+        outgoing = Outgoing(to=to, **{"subject": "S", "body": "B", **wish})
+        return await self.services.sending.queue(self.account.id, inbox, outgoing)
+
+    async def work(self, after: timedelta = timedelta()) -> None:
+        """Do, one after the other, all that the outbox has to do after so long."""
+        self.clock.ahead += after
+        while claimed := await self.services.outbox.claim(10):
+            for errand, sent in claimed:
+                await self.services.outbox.run(errand, sent)
+
+    async def work_it_off(self) -> None:
+        """Let two days pass, in which the outbox does what it has to."""
+        for _ in range(60):
+            await self.work(timedelta(minutes=50))
+
+    async def now(self, sent: SentEmail) -> SentEmail:
+        """How far it has come."""
+        return await self.services.sent.get(self.account.id, sent.id)
+
     async def emails(self, inbox: Inbox) -> list[Email]:
         query = EmailQuery(slice=Slice(size=1000), inbox_ids=(inbox.id,))
         return list((await self.services.mail.page(inbox.account_id, query)).items)
@@ -76,10 +108,11 @@ class Post:
 async def a_post(data: Path, **settings: Any) -> AsyncIterator[Post]:
     provider = Provider()
     await provider.start()
-    app = build(Settings(data=data, egress_allow=(ip_network("127.0.0.0/8"),), **settings))
+    clock = MovedClock()
+    app = build(Settings(data=data, egress_allow=(ip_network("127.0.0.0/8"),), **settings), now=clock)
     try:
         async with app.opened() as services:
             key = await services.accounts.create_key(account="somebody")
-            yield Post(app, provider, key.account)
+            yield Post(app, provider, key.account, clock)
     finally:
         await provider.stop()

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Query
 
-from posthouse.api.context import Caller, House, PathId, controller
+from posthouse.api.context import Caller, House, OnceKey, PathId, controller
 from posthouse.api.wire.common import PageQuery, Text
 from posthouse.api.wire.connections import (
     ConnectorImapConnectionDto,
@@ -187,9 +187,10 @@ async def send_email_from_connector(
     query: Annotated[SendQuery, Query()],
     caller: Caller,
     house: House,
+    key: OnceKey = None,
 ) -> SentEmailDto:
     # There is no second way out to fall back on: `useFallback` is taken, and changes nothing.
-    sent = await house.sending.send_from_connector(caller.id, ConnectorId(connector_id), options.to_domain())
+    sent = await house.sending.send_from_connector(caller.id, ConnectorId(connector_id), options.to_domain(), key=key)
     return SentEmailDto.of(*await house.sent.open(caller.id, sent.id))
 
 

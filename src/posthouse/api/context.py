@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request, Response, Security
+from fastapi import APIRouter, Depends, Header, Path, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, APIKeyQuery
 
@@ -81,6 +81,15 @@ def _origin(request: Request) -> str:
 
 Origin = Annotated[str, Depends(_origin)]
 """The URL that this API is reached at, for links into it; without a slash at its end."""
+
+OnceKey = Annotated[
+    Text | None,
+    Header(
+        alias="Idempotency-Key",
+        description="The same request with the same key is made once, however often it is sent; for 24 hours at least.",
+    ),
+]
+"""By which a request that sends is recognised when it is made again."""
 
 # Ids in paths, by the names that MailSlurp's clients and documents have for them.
 PathId = Annotated[UUID, Path(alias="id")]

@@ -47,6 +47,11 @@ class PosthouseError(Exception):
         super().__init__(message)
         self.message = message
 
+    def say_more(self, words: str) -> None:
+        """Add to the message what only a caller knows."""
+        self.message += words
+        self.args = (self.message,)
+
 
 class Invalid(PosthouseError):
     """What was asked for cannot be; the message names what to change."""
@@ -95,6 +100,8 @@ class RemoteError(PosthouseError):
     ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.refused: tuple[tuple[str, str], ...] = ()
+        """Recipients that a server took none of, each with its words."""
         if stage is not None:
             self.stage = stage
 

@@ -1,6 +1,6 @@
 """Inboxes and the mail in them, received and sent."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -243,8 +243,13 @@ class Outgoing:
 
 
 class SendState(StrEnum):
-    """How far a sent email has come. UNKNOWN: given to the server, and its answer never came; not sent again."""
+    """How far a sent email has come.
 
+    QUEUED: it will be sent, now or later. CONNECTING: it is being sent. UNKNOWN: it was given to the server, whose
+    answer has not come; it is never sent again. FAILED: it was not sent, and will not be.
+    """
+
+    QUEUED = "queued"
     CONNECTING = "connecting"
     ACCEPTED = "accepted"
     UNKNOWN = "unknown"
@@ -253,8 +258,12 @@ class SendState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentEmail:
-    """An email that we sent, or tried to. `state_text` holds the server's words; `connector_id` is None where none
-    was needed."""
+    """An email that we sent, or tried to, or shall.
+
+    `state_text` holds the server's words; `connector_id` is None where none was needed. `queued`: nobody waited for it
+    to be sent. `return_path` is the envelope's sender where that is another than the message's; `also_known_as` is the
+    Message-ID that the server gave it instead, where it said so.
+    """
 
     id: SentId
     account_id: AccountId
@@ -278,6 +287,14 @@ class SentEmail:
     attachment_ids: tuple[str, ...]
     virtual: bool
     stored: Stored
+    updated_at: datetime | None = None
+    queued: bool = False
+    return_path: str | None = None
+    also_known_as: str | None = None
+
+    @property
+    def envelope_sender(self) -> str:
+        return self.sender.email if self.return_path is None else self.return_path
 
     @property
     def stays_here(self) -> bool:
@@ -287,18 +304,31 @@ class SentEmail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a submission server said of each recipient, in the end."""
+    """What a submission server said of each recipient, in the end. `deferred` are those of the refused who may be
+    tried again later."""
 
     accepted: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
     words: str
+    deferred: tuple[str, ...] = ()
 
 
 class Submission(Protocol):
     """A signed-in session at a connector's SMTP server."""
 
-    async def send(self, sender: str, recipients: Sequence[str], message: bytes) -> Verdict:
-        """Send one message. Raises Refused or Deferred when no recipient was taken, OutcomeUnknown when the
+    async def send(
+        self,
+        sender: str,
+        recipients: Sequence[str],
+        message: bytes,
+        *,
+        envelope_id: str = "",
+        no_return: Callable[[], Awaitable[None]] | None = None,
+    ) -> Verdict:
+        """Send one message; reports about it will name its `envelope_id`, where the server can do that.
+
+        `no_return` is called when all is said but the end of the message: up to there nothing is sent, and when it
+        raises nothing will be. Raises Refused or Deferred when no recipient was taken, OutcomeUnknown when the
         connection broke after the whole message was given and before the server's answer."""
         ...
 

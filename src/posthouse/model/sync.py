@@ -161,7 +161,7 @@ class Wake(Protocol):
 
 
 class Mailbox(Protocol):
-    """A signed-in session at an external mailbox. Nothing here changes anything at the server.
+    """A signed-in session at an external mailbox. Nothing here changes anything at the server, but `append`.
 
     Every method raises RemoteError and its kin; after one, only `close` may be called.
     """
@@ -205,6 +205,19 @@ class Mailbox(Protocol):
 
     async def anything_new(self) -> bool:
         """Ask whether the selected folder has changed since it was last looked at, or told of."""
+        ...
+
+    async def sent_folder(self) -> str | None:
+        """The folder where sent mail is kept, by its special use or by its name; None when there is none to be
+        seen."""
+        ...
+
+    async def holds(self, folder: str, message_id: str) -> bool:
+        """Whether a message with this id (without its brackets) lies in a folder. Raises FolderMissing."""
+        ...
+
+    async def append(self, folder: str, message: bytes, at: datetime) -> None:
+        """Put a message there, read, as if it had come at that moment. Raises FolderMissing, and Refused."""
         ...
 
     async def close(self) -> None:

@@ -21,6 +21,9 @@ ContactId = NewType("ContactId", UUID)
 GroupId = NewType("GroupId", UUID)
 PlusAddressId = NewType("PlusAddressId", UUID)
 ExpiredId = NewType("ExpiredId", UUID)
+JobId = NewType("JobId", UUID)
+DeliveryId = NewType("DeliveryId", UUID)
+BounceId = NewType("BounceId", UUID)
 UploadId = NewType("UploadId", str)
 """An uploaded attachment's id. Attachment ids are opaque strings on the wire, unlike every other id."""
 

@@ -48,7 +48,13 @@ class Give:
     value: Any
 
 
-Want = Send | Receive | ReceiveOrWake | StartTls | Give
+@dataclass(frozen=True, slots=True)
+class NoReturn:
+    """Tell whoever runs the exchange that what comes next can't be taken back. The answer is `None`; who does not want
+    to go on raises, and the exchange ends here."""
+
+
+Want = Send | Receive | ReceiveOrWake | StartTls | Give | NoReturn
 
 T = TypeVar("T")
 Exchange = Generator[Want, bytes | None, T]

@@ -1,8 +1,9 @@
 """An external mailbox over IMAP, in our words.
 
-A session is opened, signed in and asked; nothing at the server is changed: folders are opened by EXAMINE and
-messages are read by PEEK. What providers do in their own way is in `quirks`; what any server may do wrong is dealt
-with here, so that whoever syncs sees UIDs that ascend, messages that are whole or say why not, and errors in words.
+A session is opened, signed in and asked; nothing at the server is changed, unless a copy of what was sent is to be kept
+there: folders are opened by EXAMINE and messages are read by PEEK. What providers do in their own way is in `quirks`;
+what any server may do wrong is dealt with here, so that whoever syncs sees UIDs that ascend, messages that are whole or
+say why not, and errors in words.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from mmap import ACCESS_READ, mmap
 from typing import BinaryIO, TypeVar, cast
 
@@ -45,6 +46,13 @@ _US = {"name": "Posthouse"}
 _AGAIN = (1.0, 1.7, 2.9)  # seconds before we ask again for what a lagging replica has announced and not got yet
 _MOST_REFUSED = 3  # single messages that a server may be unable to give before we doubt the server
 _SHOWN_FOLDERS = 12
+
+_NEWEST = 30  # UIDs at the end of a folder among which a message is looked for one by one
+_SENT_NAMES = frozenset({
+    "sent", "sent items", "sent messages", "sent mail", "sent-mail", "gesendet", "gesendete elemente",
+    "gesendete objekte", "envoyés", "éléments envoyés", "enviados", "elementos enviados", "posta inviata", "inviati",
+    "verzonden", "verzonden items", "wysłane", "отправленные", "已发送", "已发送邮件", "送信済み",
+})  # fmt: skip
 
 _takes_commands_together: dict[str, bool] = {}
 """By host, what came of the first question to a session that idles. One that has failed then is asked more gently."""
@@ -310,6 +318,38 @@ class ImapMailbox:
             raise
         _takes_commands_together.setdefault(host, True)
         return news
+
+    # Sent mail
+
+    async def sent_folder(self) -> str | None:
+        """The folder where sent mail is kept: the one that is said to be it (RFC 6154), or one that is called so."""
+        folders = [folder for folder in await self.list_folders() if folder.selectable]
+        meant = [folder.name for folder in folders if folder.special_use == "sent"]
+        called = [folder.name for folder in folders if re.split(r"[/.\\]", folder.name)[-1].lower() in _SENT_NAMES]
+        return next(iter([*meant, *called]), None)
+
+    async def holds(self, folder: str, message_id: str) -> bool:
+        """Whether a message with this id (without its brackets) lies in a folder. Raises FolderMissing."""
+        seen = await self.select(folder)
+        quoted = message_id.replace("\\", "\\\\").replace('"', '\\"')
+        found = await self.search(range(1, HIGHEST + 1), terms=f'HEADER "Message-ID" "{quoted}"')
+        # There are servers whose search knows no headers, or not yet those of the newest mail, and those (QQ) that find
+        # everything: what counts is the header itself.
+        newest = await self.search(range(max(1, seen.next_uid - _NEWEST), seen.next_uid)) if seen.exists else []
+        seen_ids = [one.message_id.strip("<>") async for one in self.identities([*found[-_NEWEST:], *newest])]
+        return message_id in seen_ids
+
+    async def append(self, folder: str, message: bytes, at: datetime) -> None:
+        """Put a message there, read, as if it had come at that moment. Raises FolderMissing, and Refused."""
+        exchange = self._session.append(folder, message, ("\\Seen",), at)
+        within = self._bounds.transfer(len(message))
+        with self._words.at(Stage.TRANSFER):
+            try:
+                await self._stream.run(exchange, within=within, silence=self._bounds.silence)
+            except CommandRefused as refused:
+                if refused.code == "TRYCREATE":
+                    raise FolderMissing(f"{self._stream.host} has no folder {folder!r} any more") from refused
+                raise
 
     async def close(self) -> None:
         """Say goodbye and close; never raises."""

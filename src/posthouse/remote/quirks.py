@@ -19,6 +19,8 @@ class Quirks:
     """Knows its users by the part before the @, by the whole address only sometimes."""
     welcomes_strangers: bool = False
     """May say yes to a sign-in that failed; the next command tells."""
+    files_sent: bool = False
+    """Its SMTP server puts a copy of what it sends into the mailbox's Sent folder by itself."""
 
 
 def _app_password(provider: str) -> str:
@@ -39,6 +41,7 @@ _KNOWN = (
             "Google takes no account password from mail programs: switch on 2-step verification, make an app "
             "password at myaccount.google.com/apppasswords and use that one"
         ),
+        files_sent=True,
     ),
     Quirks(
         domains=("outlook.com", "office365.com", "office.com", "hotmail.com", "live.com"),
@@ -49,11 +52,13 @@ _KNOWN = (
         # Exchange says OK to a token without the right scope, for a mailbox that is another's or has IMAP switched
         # off; the next command is answered "BAD User is authenticated but not connected".
         welcomes_strangers=True,
+        files_sent=True,
     ),
     Quirks(
         domains=("mail.me.com", "icloud.com"),
         remedy=_app_password("iCloud"),
         user_without_domain=True,  # its IMAP; its SMTP wants the whole address
+        files_sent=True,
     ),
     # Coremail answers SELECT with "Unsafe Login" to a client that has not sent ID.
     Quirks(
@@ -70,6 +75,7 @@ _KNOWN = (
     Quirks(domains=("fastmail.com", "messagingengine.com"), remedy=_app_password("Fastmail")),
     Quirks(domains=("yandex.com", "yandex.ru"), remedy=_app_password("Yandex")),
     Quirks(domains=("mail.ru",), remedy=_app_password("Mail.ru")),
+    Quirks(domains=("zoho.com", "zoho.eu", "zoho.in"), files_sent=True),
     Quirks(domains=("t-online.de",), remedy="T-Online wants its own e-mail password, made in its customer centre"),
     Quirks(
         domains=("gmx.net", "gmx.com", "web.de"),
@@ -85,3 +91,8 @@ def quirks_of(host: str) -> Quirks:
         if any(host == domain or host.endswith(f".{domain}") for domain in quirks.domains):
             return quirks
     return _NONE
+
+
+def files_sent(host: str) -> bool:
+    """Whether this SMTP server keeps a copy of what it sends in the mailbox's Sent folder by itself."""
+    return quirks_of(host).files_sent

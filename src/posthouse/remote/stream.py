@@ -10,7 +10,7 @@ import errno
 import socket
 import ssl
 from asyncio import staggered
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from ipaddress import IPv4Address, ip_address
@@ -27,6 +27,7 @@ from posthouse.protocols.exchange import (
     Give,
     LocalProtocolError,
     NoMechanism,
+    NoReturn,
     ProtocolError,
     Receive,
     ReceiveOrWake,
@@ -116,12 +117,14 @@ class Stream:
         silence: float | None = None,
         wake: Wake | None = None,
         rest: float | None = None,
+        no_return: Callable[[], Awaitable[None]] | None = None,
     ) -> T:
         """Run an exchange to its end and return its result.
 
         Waiting for the server takes no longer than `within` seconds in all, and no longer than `silence` at a
         time. Where the exchange asks to be left waiting (ReceiveOrWake), `wake` or the end of `rest` seconds wakes
-        it, and the time is not counted. Raises Unreachable, TlsFailed and whatever the exchange raises.
+        it, and the time is not counted. `no_return` is called before what can't be taken back; when it raises, that is
+        not done. Raises Unreachable, TlsFailed and whatever the exchange raises.
         """
         patience = _Patience(self.host, within, silence)
         with self._in_use(exchange):
@@ -133,7 +136,12 @@ class Stream:
                     return end.value  # type: ignore[no-any-return]
                 if isinstance(want, Give):
                     raise TypeError("an exchange that gives values is run by `each`")
-                answer = await self._fulfil(want, patience, wake, rest)
+                if isinstance(want, NoReturn):
+                    if no_return is not None:
+                        await no_return()
+                    answer = None
+                else:
+                    answer = await self._fulfil(want, patience, wake, rest)
 
     async def each(
         self, exchange: Exchange[None], *, within: float, silence: float | None = None

@@ -5,7 +5,7 @@ that says whether it may be tried again: refused for good, not now, or, when the
 message's last byte and the server's answer, unknown.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import IPv6Address
 
@@ -23,7 +23,7 @@ from posthouse.model.events import Transcript
 from posthouse.model.mail import Verdict
 from posthouse.protocols.exchange import ConnectionClosed, ProtocolError
 from posthouse.protocols.sasl import Credentials
-from posthouse.protocols.smtp import RecipientsRefused, Refusal, Session
+from posthouse.protocols.smtp import NO_DSN, Dsn, RecipientsRefused, Refusal, Session
 from posthouse.remote.bounds import DEFAULT_BOUNDS, Bounds
 from posthouse.remote.egress import Egress
 from posthouse.remote.stream import DEFAULT_TLS, Stream
@@ -92,8 +92,20 @@ class SmtpSubmission:
             with self._at(Stage.SIGN_IN):
                 await run(session.authenticate(credentials, settings.mechanisms), within=self._bounds.command)
 
-    async def send(self, sender: str, recipients: Sequence[str], message: bytes) -> Verdict:
+    async def send(
+        self,
+        sender: str,
+        recipients: Sequence[str],
+        message: bytes,
+        *,
+        envelope_id: str = "",
+        no_return: Callable[[], Awaitable[None]] | None = None,
+    ) -> Verdict:
         """Send one message; `sender` '' is the null sender.
+
+        Where the server offers it, reports about this message name its `envelope_id`, and hold no more of it than its
+        header. `no_return` is called when all is said but the end of the message: up to there nothing is sent, and when
+        it raises nothing will be.
 
         Raises Refused or Deferred when no recipient was taken, OutcomeUnknown when the connection broke after the
         whole message was given and before the server's answer. Cancelled in the meantime, nothing is known either.
@@ -105,11 +117,12 @@ class SmtpSubmission:
             size=len(message),
             eight_bit=not message.isascii(),
             utf8=_needs_utf8((sender, *recipients), message),
+            dsn=Dsn(notify=("FAILURE", "DELAY"), ret="HDRS", envelope_id=envelope_id) if envelope_id else NO_DSN,
         )
         within = self._bounds.transfer(len(message)) + self._bounds.verdict
         try:
             with self._at(Stage.TRANSFER):
-                sent = await self._stream.run(exchange, within=within)
+                sent = await self._stream.run(exchange, within=within, no_return=no_return)
         except Invalid as error:
             raise Refused(f"the message can't be sent through {self._stream.host}: {error.message}") from error
         except RemoteError as error:
@@ -124,6 +137,7 @@ class SmtpSubmission:
         return Verdict(
             accepted=sent.accepted,
             refused=tuple((refusal.recipient, self._said(refusal)) for refusal in sent.refused),
+            deferred=tuple(refusal.recipient for refusal in sent.refused if refusal.transient),
             words=self._words.shown(str(sent.reply)),
         )
 
@@ -156,9 +170,9 @@ class SmtpSubmission:
         listed = "; ".join(f"{refusal.recipient}: {self._said(refusal)}" for refusal in refusals[:_NAMED])
         more = f"; and {len(refusals) - _NAMED} more" if len(refusals) > _NAMED else ""
         text = f"{self._stream.host} took none of the recipients: {listed}{more}"
-        if any(refusal.transient for refusal in refusals):
-            return Deferred(text)
-        return Refused(text)
+        error = Deferred(text) if any(refusal.transient for refusal in refusals) else Refused(text)
+        error.refused = tuple((refusal.recipient, self._said(refusal)) for refusal in refusals)
+        return error
 
     def _said(self, refusal: Refusal) -> str:
         return self._words.shown(" ".join(filter(None, (str(refusal.code), refusal.enhanced, refusal.text))))

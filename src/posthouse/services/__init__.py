@@ -10,6 +10,7 @@ from posthouse.services.extracting import Extracting
 from posthouse.services.importing import Importing
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.mail import Mail
+from posthouse.services.outbox import Outbox
 from posthouse.services.sending import Sending
 from posthouse.services.sent import Sent
 from posthouse.services.sync import Sync
@@ -31,6 +32,7 @@ class Services:
     extracting: Extracting
     sending: Sending
     sent: Sent
+    outbox: Outbox
     attachments: Attachments
     watching: Watching
     waiting: Waiting

@@ -62,6 +62,10 @@ class Composing:
             references=outgoing.references,
         )
 
+    def check(self, draft: Draft) -> None:
+        """Raises Invalid when it can't be written."""
+        write(draft, message_id=f"{uuid4()}@posthouse", date=self._now())
+
     async def compose(
         self,
         inbox: Inbox,

@@ -55,6 +55,16 @@ class Local:
                 found[address] = places[0]
         return found
 
+    async def sort(
+        self, account: AccountId, addresses: Collection[str], *, connected: bool
+    ) -> tuple[dict[str, Place], tuple[str, ...]]:
+        """Who of them is an inbox here, and who is not, for mail from an inbox that has a connector, or none."""
+        here = await self.find(account, addresses)
+        if connected:
+            # What is a mailbox's own server's, that server carries; our own domain is nobody's but ours.
+            here = {address: place for address, place in here.items() if self.is_ours(address)}
+        return here, tuple(address for address in addresses if address not in here)
+
     async def prepare(self, sent: SentEmail, message: bytes, places: Mapping[str, Place]) -> list[Parcel]:
         """Make the message ready to be filed in these places, in the order in which they must be filed."""
         # One inbox gets it once, by whatever addresses. The order is the same for all who lock several inboxes.

@@ -1,36 +1,71 @@
-"""Sending: what somebody asks for becomes fixed bytes, is given to whoever brings it to its recipients, and is
-accounted for.
+"""Sending: somebody asks for an email to be sent, now or later, and is told what became of it.
 
-Inboxes of this server get it at once; everybody else gets it by the connector's SMTP server. The message's id and bytes
-are settled and kept before the first word is said to it, so that whatever dies, what was (or may have been) sent is
-known. A send that breaks off between the last byte and the server's answer is UNKNOWN and is never sent again by
-itself.
+What is asked for is made into fixed bytes and put into the outbox, in one transaction. Who waits for the outcome has it
+tried at once, within the request; everything else is left to the outbox. What that means for failures:
+
+- A send that somebody waits for is tried once. When it fails he is told, and it has FAILED.
+- A send that is queued, or scheduled, or made with a key, is tried again for a day after failures for the moment.
+
+The same request made again with the same key is the same send: it has the same outcome, and is never a second email.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from dataclasses import replace
-from datetime import timedelta
-
-import structlog
+import hashlib
+import json
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from uuid import uuid4
 
 from posthouse.mime.addresses import parse_addresses
-from posthouse.model.connectors import Connector, SmtpConnection, SmtpSettings
-from posthouse.model.errors import Invalid, NotFound, OutcomeUnknown, PosthouseError, RemoteError
-from posthouse.model.events import ConnectorEvent, EventStatus, EventType, Happening, Transcript, status_of
-from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail, Submission, Verdict
-from posthouse.model.message import Address
-from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, InboxId, new_id
+from posthouse.model.connectors import Connector, SmtpSettings
+from posthouse.model.errors import Conflict, Invalid, NotFound, OutcomeUnknown, Refused, RemoteError, Unavailable
+from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail
+from posthouse.model.message import Address, Draft
+from posthouse.model.outbox import Errand
+from posthouse.model.values import AccountId, Clock, ConnectorId, InboxId
 from posthouse.services.composing import Composing, recipients_of
+from posthouse.services.delivering import GIVEN, usable_server
 from posthouse.services.inboxes import NewInbox, add_inbox
-from posthouse.services.local import Local, Parcel, Place
+from posthouse.services.local import Local
+from posthouse.services.outbox import Outbox
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database, Transaction
+from posthouse.store.outbox import Part
 
-log = structlog.get_logger()
+GIVE_UP = timedelta(hours=24)
+"""For so long a send is tried again that nobody waits for."""
+PATIENCE = 90.0
+"""Seconds that a request waits for the same one that came before it."""
+_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
-OpenSubmission = Callable[[SmtpSettings, Transcript], Awaitable[Submission]]
 
-INTERRUPTED = "the server stopped while this was being sent: it may have been sent, and is not sent again"
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Where an email comes from."""
+
+    inbox: Inbox
+    connector: Connector | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How an email is to be sent. `key` is the request's, `part` tells its emails apart, and `whole` is what the
+    request asks for, where that is more than this email."""
+
+    key: str | None = None
+    part: str = ""
+    whole: str = ""
+    queued: bool = False
+    at: datetime | None = None
+
+    @property
+    def lasting(self) -> bool:
+        return self.queued or self.key is not None
+
+
+NOW = Wish()
 
 
 class Sending:
@@ -40,47 +75,87 @@ class Sending:
         blobs: Blobs,
         composing: Composing,
         local: Local,
-        open_submission: OpenSubmission,
+        outbox: Outbox,
         now: Clock,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._composing = composing
         self._local = local
-        self._open_submission = open_submission
+        self._outbox = outbox
         self._now = now
 
-    # Sending
+    # Sending now
 
-    async def send_from_inbox(self, account: AccountId, inbox_id: InboxId, outgoing: Outgoing) -> SentEmail:
+    async def send_from_inbox(
+        self, account: AccountId, inbox_id: InboxId, outgoing: Outgoing, *, key: str | None = None
+    ) -> SentEmail:
         """Send to inboxes here and through the SMTP server of the inbox's connector; a virtual inbox only writes down
         what it sends.
 
         Raises Invalid when somebody can't be reached from this inbox or the email can't be written, RemoteError when
-        the server took it for nobody. Recipients refused beside accepted ones are in `refused`.
+        the server took it for nobody, Conflict when the key was used for something else. Recipients refused beside
+        accepted ones are in `refused`.
         """
-        async with self._database.reading() as tx:
-            inbox = await _require_inbox(tx, account, inbox_id)
-            connector = await tx.connectors.by_inbox(account, inbox_id)
-        return await self._send(account, inbox, connector, outgoing)
+        return await self._send(await self._from_inbox(account, inbox_id), outgoing, Wish(key=key))
 
-    async def send_from_connector(self, account: AccountId, connector_id: ConnectorId, outgoing: Outgoing) -> SentEmail:
+    async def send_from_connector(
+        self, account: AccountId, connector_id: ConnectorId, outgoing: Outgoing, *, key: str | None = None
+    ) -> SentEmail:
         """As `send_from_inbox`, for the connector's inbox."""
         async with self._database.reading() as tx:
             connector = await tx.connectors.get(account, connector_id)
             if connector is None:
                 raise NotFound(f"there is no connector {connector_id}")
             inbox = await _require_inbox(tx, account, connector.inbox_id)
-        return await self._send(account, inbox, connector, outgoing)
+        return await self._send(Sender(inbox, connector), outgoing, Wish(key=key))
 
     async def send_from_anywhere(
-        self, account: AccountId, inbox_id: InboxId | None, outgoing: Outgoing, *, virtual: bool = False
+        self,
+        account: AccountId,
+        inbox_id: InboxId | None,
+        outgoing: Outgoing,
+        *,
+        virtual: bool = False,
+        key: str | None = None,
     ) -> SentEmail:
         """As `send_from_inbox`; without an inbox, one is found that can send it: a new one where all recipients are
         inboxes here (or where nothing is to leave, `virtual`), else the oldest with an SMTP server."""
-        if inbox_id is None:
-            inbox_id = await self._able_to_send(account, outgoing, virtual)
-        return await self.send_from_inbox(account, inbox_id, outgoing)
+        if inbox_id is not None:
+            return await self.send_from_inbox(account, inbox_id, outgoing, key=key)
+        wish = Wish(key=key, whole="from anywhere")
+        # What was sent before was sent from the inbox that was found then.
+        if (found := await self._sent_before(account, wish, _fingerprint(wish.whole, outgoing))) is not None:
+            return await self._outcome(found)
+        inbox_id = await self._able_to_send(account, outgoing, virtual)
+        return await self._send(await self._from_inbox(account, inbox_id), outgoing, wish)
+
+    # Sending later
+
+    async def queue(self, account: AccountId, inbox_id: InboxId, outgoing: Outgoing, wish: Wish = NOW) -> SentEmail:
+        """Put an email into the outbox, to be sent as soon as may be, or at the wish's time. Raises as
+        `send_from_inbox` for what can't be sent at all, and nothing for what happens later: the email's state tells."""
+        sender = await self._from_inbox(account, inbox_id)
+        sent, _ = await self._accept(sender, outgoing, replace(wish, queued=True))
+        return sent
+
+    async def can_send(self, account: AccountId, inbox_id: InboxId, outgoing: Outgoing) -> str | None:
+        """Why an email can't be sent from this inbox; None when it can, as far as we know without asking a server.
+        Raises NotFound for an inbox that is not there."""
+        sender = await self._from_inbox(account, inbox_id)
+        try:
+            draft, _ = await self._checked(sender, outgoing)
+            self._composing.check(draft)
+        except Invalid as error:
+            return error.message
+        return None
+
+    # Making it
+
+    async def _from_inbox(self, account: AccountId, inbox_id: InboxId) -> Sender:
+        async with self._database.reading() as tx:
+            inbox = await _require_inbox(tx, account, inbox_id)
+            return Sender(inbox, await tx.connectors.by_inbox(account, inbox_id))
 
     async def _able_to_send(self, account: AccountId, outgoing: Outgoing, virtual: bool) -> InboxId:
         recipients = [a.email for texts in (outgoing.to, outgoing.cc, outgoing.bcc) for a in _parsed(texts)]
@@ -93,142 +168,130 @@ class Sending:
             made = await add_inbox(tx, account, NewInbox(virtual=virtual), self._local.domain, self._now())
         return made.id
 
-    async def _send(
-        self, account: AccountId, inbox: Inbox, connector: Connector | None, outgoing: Outgoing
-    ) -> SentEmail:
+    async def _checked(self, sender: Sender, outgoing: Outgoing) -> tuple[Draft, ConnectorId | None]:
+        """What is to be written, and the connector that somebody is reached by. Raises Invalid."""
+        inbox, connector = sender.inbox, sender.connector
         connection = None
         if connector is not None:
             async with self._database.reading() as tx:
                 connection = await tx.connectors.smtp(connector.id)
-        sender = _sender(outgoing, inbox, connector, connection.settings if connection else None)
-        draft = await self._composing.draft(account, sender, outgoing)
-        here, outside = await self._sorted(inbox, connector, recipients_of(draft))
-        settings = _server(connector, connection, outside) if outside else None
-        sent = await self._composing.compose(inbox, connector.id if connector and outside else None, outgoing, draft)
-        parcels = await self._local.prepare(sent, await self._blobs.get(sent.stored), here)
-        async with self._database.transaction() as tx:
-            await tx.packs.use([sent.stored.pack], sent.created_at)
-            await tx.sent.add(sent)
-            if outside:
-                await self._local.file(tx, parcels)
-        if settings is not None and connector is not None:
-            return await self._deliver(sent, outside, connector, settings)
-        words = "virtual inbox: not sent" if inbox.virtual else f"delivered to {len(here)} inboxes of this server"
-        return await self._settle(sent, Verdict(accepted=tuple(here), refused=(), words=words), None, parcels)
-
-    async def _sorted(
-        self, inbox: Inbox, connector: Connector | None, recipients: Sequence[str]
-    ) -> tuple[dict[str, Place], list[str]]:
-        """Who of them is an inbox here, and who is to get it by the connector's server."""
+        address = _sender(outgoing, inbox, connector, connection.settings if connection else None)
+        draft = await self._composing.draft(inbox.account_id, address, outgoing)
         if inbox.virtual:
-            return {}, []
-        here = await self._local.find(inbox.account_id, recipients)
-        if connector is not None:
-            # What a mailbox's own server is for, it carries; our own domain is nobody's but ours.
-            here = {address: place for address, place in here.items() if self._local.is_ours(address)}
-        return here, [recipient for recipient in recipients if recipient not in here]
+            return draft, None
+        recipients = recipients_of(draft)
+        _, outside = await self._local.sort(inbox.account_id, recipients, connected=connector is not None)
+        if outside:
+            usable_server(connector, connection, outside)
+        return draft, connector.id if connector is not None and outside else None
 
-    async def _deliver(
-        self, sent: SentEmail, recipients: Sequence[str], connector: Connector, settings: SmtpSettings
-    ) -> SentEmail:
-        transcript = Transcript()
+    async def _accept(self, sender: Sender, outgoing: Outgoing, wish: Wish) -> tuple[SentEmail, Errand | None]:
+        """Fix the email and put it into the outbox; there is no errand when it was sent before."""
+        inbox = sender.inbox
+        fingerprint = _fingerprint(wish.whole or str(inbox.id), outgoing)
+        if (found := await self._sent_before(inbox.account_id, wish, fingerprint)) is not None:
+            return found, None
+        draft, connector = await self._checked(sender, outgoing)
+        sent = await self._composing.compose(inbox, connector, outgoing, draft, wish.at)
+        return await self._put(sent, wish, fingerprint)
+
+    async def _put(self, sent: SentEmail, wish: Wish, fingerprint: str) -> tuple[SentEmail, Errand | None]:
+        state = SendState.QUEUED if wish.queued else SendState.CONNECTING
+        sent = replace(sent, state=state, queued=wish.queued)
+        now = self._now()
+        begin = max(wish.at or now, now)
+        errand = Errand(
+            sent_id=sent.id,
+            give_up_at=begin + GIVE_UP if wish.lasting else now,
+            waiting=recipients_of(sent),
+            tries=0 if wish.queued else 1,
+            holder=None if wish.queued else uuid4(),
+        )
         try:
-            submission = await self._open_submission(settings, transcript)
-            try:
-                verdict = await submission.send(sent.sender.email, recipients, await self._blobs.get(sent.stored))
-            finally:
-                await submission.close()
-        except OutcomeUnknown as error:
-            await self._fail(sent, connector, SendState.UNKNOWN, error, transcript)
+            async with self._database.transaction() as tx:
+                await tx.packs.use([sent.stored.pack], now)
+                await tx.sent.add(sent)
+                await self._outbox.add(tx, errand, begin - now)
+                if wish.key is not None:
+                    part = Part(wish.part, fingerprint, sent.id)
+                    await tx.outbox.add_part(sent.account_id, wish.key, part, now)
+        except Conflict:
+            # The same request was a moment ahead of us.
+            await self._blobs.remove([sent.stored.pack])
+            if (found := await self._sent_before(sent.account_id, wish, fingerprint)) is not None:
+                return found, None
             raise
-        except PosthouseError as error:
-            await self._fail(sent, connector, SendState.FAILED, error, transcript)
+        return sent, errand
+
+    async def _send(self, sender: Sender, outgoing: Outgoing, wish: Wish) -> SentEmail:
+        """Send while somebody waits for the outcome."""
+        sent, errand = await self._accept(sender, outgoing, wish)
+        if errand is None:
+            return await self._outcome(sent)
+        return await self._deliver(errand, sent, wish.lasting)
+
+    async def _deliver(self, errand: Errand, sent: SentEmail, lasting: bool) -> SentEmail:
+        try:
+            return await self._outbox.deliver(errand, sent)
+        except RemoteError as error:
+            if lasting and error.transient:
+                error.say_more(
+                    ". It stays queued: it is tried again by itself for a day, and at once when you ask again with the "
+                    "same Idempotency-Key"
+                )
             raise
-        except BaseException as error:
-            # Whether anything was sent is not known: the safe word is the one that sends nothing twice.
-            await self._fail(sent, connector, SendState.UNKNOWN, error, transcript)
-            raise
-        refused = ", ".join(f"{address} ({words})" for address, words in verdict.refused)
-        message = f"accepted for {len(verdict.accepted)} recipients" + (f"; refused: {refused}" if refused else "")
-        event = self._event(connector, EventStatus.SUCCESS, 1, message, transcript)
-        return await self._settle(sent, verdict, event)
 
-    async def _settle(
-        self, sent: SentEmail, verdict: Verdict, event: ConnectorEvent | None, parcels: Collection[Parcel] = ()
-    ) -> SentEmail:
-        now = self._now()
-        refused = tuple(address for address, _ in verdict.refused)
-        settled = replace(sent, state=SendState.ACCEPTED, state_text=verdict.words, refused=refused, sent_at=now)
-        async with self._database.transaction() as tx:
-            await self._local.file(tx, parcels)
-            await tx.sent.settle(sent.id, settled.state, settled.state_text, refused=refused, sent_at=now)
-            await tx.journal.append(sent.inbox_id, Happening.EMAIL_SENT, [sent.id], now)
-            if event is not None:
-                await tx.events.add(event)
-        log.info("sent", sent=str(sent.id), recipients=len(verdict.accepted), refused=len(refused))
-        return settled
+    # Sent before
 
-    async def _fail(
-        self,
-        sent: SentEmail,
-        connector: Connector,
-        state: SendState,
-        error: BaseException,
-        transcript: Transcript,
-    ) -> None:
-        text = error.message if isinstance(error, PosthouseError) else "an internal error; see the server's log"
-        event = self._event(connector, status_of(error), 0, text, transcript)
-        async with self._database.transaction() as tx:
-            await tx.sent.settle(sent.id, state, text, refused=(), sent_at=None)
-            await tx.events.add(event)
-        transient = isinstance(error, RemoteError) and error.transient
-        log.info("not sent", sent=str(sent.id), state=state.value, transient=transient, why=text)
+    async def _sent_before(self, account: AccountId, wish: Wish, fingerprint: str) -> SentEmail | None:
+        """The email that was made of this request the first time. Raises Conflict when its key was another's."""
+        if wish.key is None:
+            return None
+        if not _KEY.fullmatch(wish.key):
+            raise Invalid("Idempotency-Key must be 1 to 255 printable ASCII characters")
+        async with self._database.reading() as tx:
+            parts = await tx.outbox.parts(account, wish.key)
+            if any(part.fingerprint != fingerprint for part in parts):
+                raise Conflict(
+                    "this Idempotency-Key was used to send something else: take a new key for every email, and the "
+                    "same one only to repeat the very same request"
+                )
+            for part in parts:
+                if part.name == wish.part:
+                    if (sent := await tx.sent.get(account, part.sent_id)) is None:
+                        raise Conflict("what was sent with this Idempotency-Key has been deleted since")
+                    return sent
+        return None
 
-    def _event(
-        self, connector: Connector, status: EventStatus, size: int, message: str, transcript: Transcript
-    ) -> ConnectorEvent:
-        now = self._now()
-        return ConnectorEvent(
-            id=EventId(new_id(now)),
-            account_id=connector.account_id,
-            connector_id=connector.id,
-            type=EventType.SEND,
-            status=status,
-            size=size,
-            message=message,
-            logs=transcript.text or None,
-            seen=False,
-            created_at=now,
-        )
-
-    async def settle_interrupted(self) -> int:
-        """Call a send that a stopped process left under way by its name: UNKNOWN. How many there were."""
-        async with self._database.transaction() as tx:
-            interrupted = await tx.sent.interrupted(self._now() - timedelta(minutes=15))
-            for sent in interrupted:
-                await tx.sent.settle(sent, SendState.UNKNOWN, INTERRUPTED, refused=(), sent_at=None)
-        return len(interrupted)
+    async def _outcome(self, sent: SentEmail) -> SentEmail:
+        """What became of an email that was asked for before: as if it had been sent now. One that waits to be tried
+        again is tried now."""
+        until = time.monotonic() + PATIENCE
+        with self._database.signals.listen(f"sent:{sent.id}") as news:
+            while True:
+                async with self._database.reading() as tx:
+                    current = await tx.sent.by_id(sent.id)
+                match current:
+                    case None:
+                        raise Conflict("what was sent with this Idempotency-Key has been deleted since")
+                    case SentEmail(state=SendState.ACCEPTED):
+                        return current
+                    case SentEmail(state=SendState.FAILED, state_text=words):
+                        raise Refused(words)
+                    case SentEmail(state=SendState.UNKNOWN, state_text=words) if words != GIVEN:
+                        raise OutcomeUnknown(words)
+                    case SentEmail(state=SendState.QUEUED):
+                        if (taken := await self._outbox.take(sent.id)) is not None:
+                            return await self._deliver(*taken, lasting=True)
+                if time.monotonic() > until:
+                    raise Unavailable("the same request is still at work on this: ask again in a moment")
+                await news.next(1.0)
 
 
-def _server(connector: Connector | None, connection: SmtpConnection | None, outside: Sequence[str]) -> SmtpSettings:
-    if connector is None:
-        named = ", ".join(outside[:3]) + (", …" if len(outside) > 3 else "")
-        raise Invalid(
-            f"this inbox has no connector to send through, and no inbox here is {named}: create a connector with an "
-            "SMTP connection, or write to inboxes of this server"
-        )
-    if not connector.enabled:
-        raise Invalid("this connector is disabled: enable it to send")
-    if connection is None:
-        raise Invalid("this connector has no SMTP connection to send through: add one")
-    if not connection.settings.enabled:
-        raise Invalid("this connector's SMTP connection is disabled: enable it to send")
-    return connection.settings
-
-
-def _parsed(texts: Sequence[str]) -> Iterator[Address]:
-    for text in texts:
-        yield from parse_addresses(text)
+def _fingerprint(place: str, asked: Outgoing) -> str:
+    """The same for two requests that ask for the same, and in practice for no others."""
+    given = {one.name: getattr(asked, one.name) for one in fields(asked) if getattr(asked, one.name) != one.default}
+    return hashlib.sha256(json.dumps([place, given], sort_keys=True).encode()).hexdigest()
 
 
 def _sender(outgoing: Outgoing, inbox: Inbox, connector: Connector | None, settings: SmtpSettings | None) -> Address:
@@ -245,6 +308,11 @@ def _sender(outgoing: Outgoing, inbox: Inbox, connector: Connector | None, setti
     if not name and outgoing.use_inbox_name:
         name = inbox.name or ""
     return Address(name, sender.email)
+
+
+def _parsed(texts: Sequence[str]) -> Iterator[Address]:
+    for text in texts:
+        yield from parse_addresses(text)
 
 
 async def _require_inbox(tx: Transaction, account: AccountId, inbox_id: InboxId) -> Inbox:

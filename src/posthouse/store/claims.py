@@ -38,13 +38,13 @@ class Claims:
     async def beat(self, worker: UUID, now: datetime) -> bool:
         """Say that this worker lives. False when it was declared dead, and owns nothing any more."""
         beaten = await self._connection.execute(
-            sa.update(workers).where(workers.c.id == worker).values(seen_at=await self._now(now))
+            sa.update(workers).where(workers.c.id == worker).values(seen_at=await moment(self._connection, now))
         )
         return bool(beaten.rowcount)
 
     async def enlist(self, worker: UUID, now: datetime) -> None:
-        moment = await self._now(now)
-        await self._connection.execute(sa.insert(workers).values(id=worker, started_at=moment, seen_at=moment))
+        clock = await moment(self._connection, now)
+        await self._connection.execute(sa.insert(workers).values(id=worker, started_at=clock, seen_at=clock))
 
     async def retire(self, worker: UUID) -> None:
         """Take a worker's row away; what it owned is free at once."""
@@ -54,7 +54,7 @@ class Claims:
         """Remove the workers that have been silent for so long."""
         silent = (
             sa.select(workers.c.id)
-            .where(workers.c.seen_at < await self._now(now) - silent_for)
+            .where(workers.c.seen_at < await moment(self._connection, now) - silent_for)
             .with_for_update(skip_locked=True)  # whose row is in use lives, or is being buried
         )
         dead = list((await self._connection.scalars(silent)).all())
@@ -110,17 +110,17 @@ class Claims:
 
     async def lease(self, connector: ConnectorId, holder: UUID, length: timedelta, now: datetime) -> bool:
         """Take the lease for a sync. False when somebody else has it."""
-        moment = await self._now(now)
+        clock = await moment(self._connection, now)
         taken = await self._connection.execute(
             sa.update(standings)
             .where(
                 standings.c.connector_id == connector,
                 sa.or_(
                     standings.c.lease_holder.is_(None),
-                    standings.c.leased_until < moment,
+                    standings.c.leased_until < clock,
                 ),
             )
-            .values(lease_holder=holder, leased_until=moment + length)
+            .values(lease_holder=holder, leased_until=clock + length)
         )
         return bool(taken.rowcount)
 
@@ -130,7 +130,7 @@ class Claims:
         prolonged = (
             sa.update(standings)
             .where(standings.c.connector_id.in_(holders), standings.c.lease_holder.in_(holders.values()))
-            .values(leased_until=await self._now(now) + length)
+            .values(leased_until=await moment(self._connection, now) + length)
             .returning(standings.c.connector_id)
         )
         return set((await self._connection.scalars(prolonged)).all())
@@ -148,8 +148,10 @@ class Claims:
         if await self._connection.scalar(query) != holder:
             raise LeaseLost("another process has taken this sync over")
 
-    async def _now(self, ours: datetime) -> datetime:
-        if self._connection.dialect.name != "postgresql":
-            return ours
-        moment: Any = await self._connection.scalar(sa.select(sa.func.clock_timestamp()))
-        return moment  # type: ignore[no-any-return]
+
+async def moment(connection: AsyncConnection, ours: datetime) -> datetime:
+    """The present moment by the database server's clock where there is one, else by `ours`."""
+    if connection.dialect.name != "postgresql":
+        return ours
+    theirs: Any = await connection.scalar(sa.select(sa.func.clock_timestamp()))
+    return theirs  # type: ignore[no-any-return]

@@ -35,6 +35,7 @@ from posthouse.store.folders import Folders
 from posthouse.store.inboxes import Inboxes
 from posthouse.store.journal import Journal
 from posthouse.store.mail import Mail
+from posthouse.store.outbox import Outbox
 from posthouse.store.packs import Packs
 from posthouse.store.sealing import Seal
 from posthouse.store.sent import Sent
@@ -102,6 +103,10 @@ class Transaction:
     @cached_property
     def sent(self) -> Sent:
         return Sent(self.connection)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.connection)
 
     @cached_property
     def journal(self) -> Journal:

@@ -48,6 +48,13 @@ class Mail:
         await search.index(self._connection, {numbers[f.email.id]: f.words for f in filings})
         return numbers
 
+    async def has_message_id(self, inbox: InboxId, message_id: str, since: datetime) -> bool:
+        """Whether a message of this id has come into an inbox since this moment."""
+        query = sa.select(emails.c.number).where(
+            emails.c.inbox_id == inbox, emails.c.message_id == message_id, emails.c.created_at >= since
+        )
+        return await self._connection.scalar(query.limit(1)) is not None
+
     async def by_digest(self, inbox: InboxId, digests: Sequence[bytes]) -> Mapping[bytes, int]:
         """Which of these messages the inbox has already: the number of the email, by digest."""
         query = sa.select(emails.c.digest, emails.c.number).where(

@@ -1,7 +1,6 @@
 """Rows of sent emails, and of those still on their way."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,23 +48,40 @@ class Sent:
                 excerpt=sent.excerpt,
                 attachment_ids=list(sent.attachment_ids),
                 virtual=sent.virtual,
+                updated_at=sent.updated_at,
+                queued=sent.queued,
+                return_path=sent.return_path,
+                also_known_as=sent.also_known_as,
                 **stored_columns(sent.stored),
             )
         )
 
-    async def settle(
-        self, sent: SentId, state: SendState, text: str, *, refused: tuple[str, ...], sent_at: datetime | None
-    ) -> None:
-        """Write down how far a send has come."""
-        await self._connection.execute(
+    async def settle(self, sent: SentEmail) -> bool:
+        """Write down how far a send has come. False when it was deleted meanwhile."""
+        settled = await self._connection.execute(
             sa.update(sent_emails)
-            .where(sent_emails.c.id == sent)
-            .values(state=state, state_text=text, refused=list(refused), sent_at=sent_at)
+            .where(sent_emails.c.id == sent.id)
+            .values(
+                state=sent.state,
+                state_text=sent.state_text,
+                refused=list(sent.refused),
+                sent_at=sent.sent_at,
+                updated_at=sent.updated_at,
+                also_known_as=sent.also_known_as,
+            )
         )
+        return bool(settled.rowcount)
 
     async def get(self, account: AccountId, sent: SentId) -> SentEmail | None:
         query = sa.select(sent_emails).where(sent_emails.c.account_id == account, sent_emails.c.id == sent)
         row = (await self._connection.execute(query)).mappings().first()
+        return None if row is None else _sent(row)
+
+    async def by_id(self, sent: SentId) -> SentEmail | None:
+        """As `get`, whosever it is."""
+        row = (
+            (await self._connection.execute(sa.select(sent_emails).where(sent_emails.c.id == sent))).mappings().first()
+        )
         return None if row is None else _sent(row)
 
     async def page(
@@ -93,13 +109,6 @@ class Sent:
             sent_emails.c.state.in_((SendState.ACCEPTED, SendState.UNKNOWN)),
         )
         return await self._connection.scalar(query) or 0
-
-    async def interrupted(self, before: datetime) -> list[SentId]:
-        """Sends that were under way before this moment and never settled."""
-        query = sa.select(sent_emails.c.id).where(
-            sent_emails.c.state == SendState.CONNECTING, sent_emails.c.created_at < before
-        )
-        return list(await self._connection.scalars(query))
 
     async def remove(
         self,
@@ -143,5 +152,9 @@ def _sent(row: Row) -> SentEmail:
         excerpt=row["excerpt"],
         attachment_ids=tuple(row["attachment_ids"]),
         virtual=row["virtual"],
+        updated_at=row["updated_at"],
+        queued=row["queued"],
+        return_path=row["return_path"],
+        also_known_as=row["also_known_as"],
         stored=stored_of(row),
     )

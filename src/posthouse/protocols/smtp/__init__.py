@@ -4,9 +4,9 @@
 `RecipientsRefused` say no in the server's words.
 """
 
-from posthouse.protocols.smtp.envelope import Dsn
+from posthouse.protocols.smtp.envelope import NO_DSN, Dsn
 from posthouse.protocols.smtp.outcomes import RecipientsRefused, Refusal, Refused, Sent
 from posthouse.protocols.smtp.replies import Limits, Reply
 from posthouse.protocols.smtp.session import Session
 
-__all__ = ["Dsn", "Limits", "RecipientsRefused", "Refusal", "Refused", "Reply", "Sent", "Session"]
+__all__ = ["NO_DSN", "Dsn", "Limits", "RecipientsRefused", "Refusal", "Refused", "Reply", "Sent", "Session"]

@@ -15,6 +15,7 @@ from posthouse.protocols.exchange import (
     Exchange,
     LocalProtocolError,
     NoMechanism,
+    NoReturn,
     Note,
     ProtocolError,
     Receive,
@@ -257,6 +258,7 @@ class Session:
                 count += len(chunk)
         finally:  # of a message that breaks off, the transcript says how far it came
             self._masked.client(f"… ({count} bytes)")
+        yield NoReturn()
         # From here on the server may have the message, whatever becomes of the connection.
         self.stage = "answer"
         self._masked.client(".")

@@ -22,7 +22,8 @@ from posthouse.store.tables.connectors import (
     workers,
 )
 from posthouse.store.tables.mail import attachments, emails, inboxes, journal, packs
-from posthouse.store.tables.sending import sent_emails
+from posthouse.store.tables.reports import bounced_recipients, bounces, delivery_statuses
+from posthouse.store.tables.sending import outbox, scheduled_jobs, sending_keys, sent_emails
 
 __all__ = [
     "Json",
@@ -32,10 +33,13 @@ __all__ = [
     "accounts",
     "api_keys",
     "attachments",
+    "bounced_recipients",
+    "bounces",
     "connections",
     "connectors",
     "contact_groups",
     "contacts",
+    "delivery_statuses",
     "drafts",
     "emails",
     "events",
@@ -48,10 +52,13 @@ __all__ = [
     "metadata",
     "moments",
     "occurrences",
+    "outbox",
     "packs",
     "plus_address_emails",
     "plus_addresses",
+    "scheduled_jobs",
     "schedules",
+    "sending_keys",
     "sent_emails",
     "standings",
     "templates",
