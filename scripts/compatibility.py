@@ -75,6 +75,7 @@ _CHANGE = "what is not sent stays; the password must be sent again when the host
 _ONCE = "409 when there is one already"
 _ONE_BYTE = "the type is followed by `charset=ISO-8859-1`, so that the Python client keeps every byte"
 _SELECTOR = "CSS selectors, and of jsoup's own `:contains`, `:containsOwn`, `:eq`, `:lt`, `:gt`, `[^prefix]`, `[a!=v]`"
+_THREADS = "threads are made by Message-ID, In-Reply-To and References over all inboxes of an account, never by subject"
 
 DIFFERENCES: dict[str, str] = {
     "createConnector": "409 when the inbox has a connector already",
@@ -121,6 +122,9 @@ DIFFERENCES: dict[str, str] = {
     "waitForMatchingFirstEmail": _MATCH,
     "waitForNthEmail": _WAIT,
     "getOrganizationEmailsPaginated": "an account is an organization of its own",
+    "getEmailThreads": _THREADS,
+    "getEmailThread": _THREADS,
+    "getEmailThreadItems": f"the first thousand, in the order in which they were written; {_THREADS}",
     "getEmailCodes": (
         "by patterns alone: LLM and OCR fall back to them, or are refused (400) without `allowFallback`; "
         "`customPatterns` are in RE2's syntax; `offset` and `links` are keys of ours"

@@ -51,6 +51,7 @@ from posthouse.services.sending import Sending
 from posthouse.services.sent import Sent
 from posthouse.services.sentfolder import SentFolder
 from posthouse.services.sync import Sync
+from posthouse.services.threads import Threads
 from posthouse.services.waiting import Waiting
 from posthouse.services.watching import Watching
 from posthouse.store.blobs import Blobs
@@ -155,6 +156,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         sync=sync,
         mail=mail,
         extracting=Extracting(mail),
+        threads=Threads(database),
         sending=Sending(database, blobs, Composing(database, blobs, now), local, outbox, now),
         outbox=outbox,
         sent=Sent(database, blobs),

@@ -33,6 +33,7 @@ NAMES_NOTHING_HERE = {
     "toContacts": "refused: there are no contacts",
     "toGroup": "refused: there are no groups",
     "template": "refused: there are no templates",
+    "htmlSelector": "another name for inboxId: tests/api/test_threads.py tries it",
     "contentId": "a name that the client makes up",
     "externalId": "a name that the client makes up",
     "overrideMessageId": "a yes or no",

@@ -62,6 +62,7 @@ class Own:
     inbox: str
     plain_inbox: str
     email: str
+    thread: str
     attachment: str
     upload: str
     sent: str
@@ -171,6 +172,7 @@ async def furnish(client: httpx2.AsyncClient, provider: Provider) -> Own:
         inbox=made["inboxId"],
         plain_inbox=plain["id"],
         email=email["id"],
+        thread=email["threadId"],
         attachment=attachment["id"],
         upload=upload,
         sent=sent["id"],

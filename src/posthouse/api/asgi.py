@@ -19,6 +19,7 @@ from posthouse.api import (
     sending,
     sent,
     state,
+    threads,
     waiting,
 )
 from posthouse.api.docs import show_docs
@@ -39,6 +40,7 @@ CONTROLLERS: tuple[APIRouter, ...] = (
     inboxes.common,
     inboxes.bulk,
     extracting.router,
+    threads.router,
     emails.router,
     attachments.router,
     sending.router,

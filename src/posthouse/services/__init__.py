@@ -14,6 +14,7 @@ from posthouse.services.outbox import Outbox
 from posthouse.services.sending import Sending
 from posthouse.services.sent import Sent
 from posthouse.services.sync import Sync
+from posthouse.services.threads import Threads
 from posthouse.services.waiting import Waiting
 from posthouse.services.watching import Watching
 
@@ -30,6 +31,7 @@ class Services:
     sync: Sync
     mail: Mail
     extracting: Extracting
+    threads: Threads
     sending: Sending
     sent: Sent
     outbox: Outbox

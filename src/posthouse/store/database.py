@@ -30,6 +30,7 @@ from posthouse.store.accounts import Accounts
 from posthouse.store.addresses import ExpiredInboxes, PlusAddresses
 from posthouse.store.claims import Claims
 from posthouse.store.connectors import Connectors
+from posthouse.store.conversations import Conversations
 from posthouse.store.events import Events
 from posthouse.store.folders import Folders
 from posthouse.store.inboxes import Inboxes
@@ -99,6 +100,10 @@ class Transaction:
     @cached_property
     def uploads(self) -> Uploads:
         return Uploads(self.connection)
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        return Conversations(self.connection)
 
     @cached_property
     def sent(self) -> Sent:

@@ -56,6 +56,8 @@ emails = sa.Table(
     sa.Column("folder", Words),
     sa.Column("external_id", sa.Text),
     sa.Column("problem", Words),
+    # No reference: threads are joined, and what is in them moves.
+    sa.Column("thread_id", sa.Uuid, index=True),
     sa.Column("pack", sa.Text, nullable=False, index=True),
     sa.Column("pack_offset", sa.BigInteger, nullable=False),
     sa.Column("pack_length", sa.BigInteger, nullable=False),
