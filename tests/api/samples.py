@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from api import samples_webhooks
 from posthouse.api.wire import (
     accounts,
     addresses,
@@ -536,6 +537,8 @@ def whole_answers() -> Iterator[WireModel]:
     yield sending.SentEmailProjection.of(SENT)
     yield sending.PageSentEmailProjection.of(Page((SENT,), 3, ASKED), sending.SentEmailProjection.of)
 
+    yield from samples_webhooks.whole_answers(CANARY)
+
 
 def whole_findings() -> Iterator[WireModel]:
     """What is found in an email, as full as it gets."""
@@ -602,3 +605,4 @@ def bare_answers() -> Iterator[WireModel]:
     yield mail.RawEmailJson.of(b"")
     yield sending.SentEmailDto.of(BARE_SENT, nothing)
     yield sending.SentEmailProjection.of(BARE_SENT)
+    yield from samples_webhooks.bare_answers(CANARY)

@@ -21,6 +21,7 @@ from posthouse.api import (
     state,
     threads,
     waiting,
+    webhooks,
 )
 from posthouse.api.docs import show_docs
 from posthouse.api.edge import Edge
@@ -48,9 +49,10 @@ CONTROLLERS: tuple[APIRouter, ...] = (
     sent.router,
     accounts.router,
     waiting.router,
+    webhooks.router,
 )
 
-OWN: tuple[APIRouter, ...] = (health.router, waiting.own, state.router)
+OWN: tuple[APIRouter, ...] = (health.router, waiting.own, state.router, webhooks.own)
 """Operations that MailSlurp does not have."""
 
 

@@ -79,6 +79,11 @@ class Mail:
         row = (await self._connection.execute(query)).mappings().first()
         return None if row is None else email_of(row)
 
+    async def by_ids(self, ids: Sequence[EmailId]) -> list[Email]:
+        """Those of these emails (a thousand at most) that are there, whoever they belong to: for the engine."""
+        query = sa.select(emails).where(emails.c.id.in_(ids))
+        return [email_of(row) for row in (await self._connection.execute(query)).mappings()]
+
     async def page(self, account: AccountId, query: EmailQuery) -> Page[Email]:
         return await read_page(self._connection, self._matching(account, query), query.slice, email_of)
 
@@ -121,6 +126,14 @@ class Mail:
     async def attachments(self, email: EmailId) -> list[Attachment]:
         query = sa.select(attachments).where(attachments.c.email_id == email).order_by(attachments.c.number)
         return [_attachment(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def attachments_of(self, ids: Sequence[EmailId]) -> dict[EmailId, list[Attachment]]:
+        """The attachments of each of these emails."""
+        query = sa.select(attachments).where(attachments.c.email_id.in_(ids)).order_by(attachments.c.number)
+        found: dict[EmailId, list[Attachment]] = {}
+        for row in (await self._connection.execute(query)).mappings():
+            found.setdefault(row["email_id"], []).append(_attachment(row))
+        return found
 
     async def attachment(self, account: AccountId, attachment: str) -> Attachment | None:
         query = sa.select(attachments).where(

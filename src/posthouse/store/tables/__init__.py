@@ -25,6 +25,7 @@ from posthouse.store.tables.mail import attachments, emails, inboxes, journal, p
 from posthouse.store.tables.reports import bounced_recipients, bounces, delivery_statuses
 from posthouse.store.tables.sending import outbox, scheduled_jobs, sending_keys, sent_emails
 from posthouse.store.tables.threads import mentions, threads
+from posthouse.store.tables.webhooks import webhook_lanes, webhook_messages, webhook_results, webhooks
 
 __all__ = [
     "Json",
@@ -66,5 +67,9 @@ __all__ = [
     "templates",
     "threads",
     "usage",
+    "webhook_lanes",
+    "webhook_messages",
+    "webhook_results",
+    "webhooks",
     "workers",
 ]
