@@ -16,7 +16,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,27 +25,23 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from posthouse.model.errors import Conflict, Unavailable
-from posthouse.store import migrate
+from posthouse.store import migrate, sqlite
 from posthouse.store.accounts import Accounts
 from posthouse.store.addresses import ExpiredInboxes, PlusAddresses
 from posthouse.store.claims import Claims
 from posthouse.store.connectors import Connectors
-from posthouse.store.conversations import Conversations
 from posthouse.store.events import Events
 from posthouse.store.folders import Folders
 from posthouse.store.inboxes import Inboxes
 from posthouse.store.journal import Journal
-from posthouse.store.lanes import Lanes
 from posthouse.store.mail import Mail
 from posthouse.store.outbox import Outbox
 from posthouse.store.packs import Packs
-from posthouse.store.results import Results
 from posthouse.store.sealing import Seal
 from posthouse.store.sent import Sent
 from posthouse.store.signals import CHANNEL, Signals
 from posthouse.store.standings import Standings
 from posthouse.store.uploads import Uploads
-from posthouse.store.webhooks import Webhooks
 
 _DEADLOCK = "40P01"  # PostgreSQL ends one of two transactions that wait for each other
 
@@ -105,10 +101,6 @@ class Transaction:
         return Uploads(self.connection)
 
     @cached_property
-    def conversations(self) -> Conversations:
-        return Conversations(self.connection)
-
-    @cached_property
     def sent(self) -> Sent:
         return Sent(self.connection)
 
@@ -131,18 +123,6 @@ class Transaction:
     @cached_property
     def packs(self) -> Packs:
         return Packs(self.connection)
-
-    @cached_property
-    def webhooks(self) -> Webhooks:
-        return Webhooks(self.connection, self._seal)
-
-    @cached_property
-    def lanes(self) -> Lanes:
-        return Lanes(self.connection)
-
-    @cached_property
-    def results(self) -> Results:
-        return Results(self.connection)
 
 
 class Database:
@@ -239,7 +219,12 @@ def _engine(url: str) -> AsyncEngine:
     match parsed.get_backend_name():
         case "sqlite":
             engine = create_async_engine(
-                parsed.set(drivername="sqlite+aiosqlite"), pool_size=8, max_overflow=8, **common
+                parsed.set(drivername="sqlite+aiosqlite"),
+                pool_size=8,
+                max_overflow=8,
+                pool_use_lifo=True,  # whose page cache is the warmest
+                async_creator=partial(sqlite.connect, parsed.database or ":memory:"),
+                **common,
             )
             sa.event.listen(engine.sync_engine, "connect", _set_pragmas)
             sa.event.listen(engine.sync_engine, "begin", _begin)

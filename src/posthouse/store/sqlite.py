@@ -1,0 +1,116 @@
+"""SQLite's connection as SQLAlchemy drives it: aiosqlite's, with one errand to its thread for a whole statement.
+
+SQLite works in a thread of the connection's own, so that a slow disk holds up nobody else. Each errand there and back
+costs more than a small statement does, and aiosqlite makes five of one: a cursor, the statement, its rows, the
+cursor's end, and the roll-back of a transaction that has ended already. Here a statement is one, which brings its
+rows along, and a BEGIN that takes no lock waits for the first statement.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Self, TypeVar
+
+import aiosqlite
+
+T = TypeVar("T")
+
+
+async def connect(path: str, **options: Any) -> aiosqlite.Connection:
+    """An open connection; `options` are those of `sqlite3.connect`."""
+    connection = Connection(partial(sqlite3.connect, path, **options), iter_chunk_size=64)
+    connection._thread.daemon = True  # a forgotten connection must not keep the process
+    return await connection
+
+
+class Connection(aiosqlite.Connection):
+    """Used by one task at a time, as SQLAlchemy's pool sees to."""
+
+    _begun = False
+    """A transaction has begun, and SQLite has not been told yet."""
+    _in_doubt = False
+    """Whoever waited for the last errand has gone: it may still be under way."""
+
+    def cursor(self) -> "Cursor":  # type: ignore[override]
+        return Cursor(self)
+
+    async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Have this done in the thread, in the transaction that has begun."""
+        begun, self._begun = self._begun, False
+
+        def errand() -> T:
+            if begun:
+                self._conn.execute("BEGIN")
+            return work(self._conn)
+
+        self._in_doubt = True
+        try:
+            result: T = await self._execute(errand)  # type: ignore[no-untyped-call]
+        except Exception:  # not where the waiting was cancelled
+            self._in_doubt = False
+            raise
+        self._in_doubt = False
+        return result
+
+    def begin(self) -> None:
+        """Begin a transaction with the next errand: it sees what is there then, and locks nothing before."""
+        self._begun = True
+
+    async def commit(self) -> None:
+        if self._nothing_begun():
+            return
+        await self.do(sqlite3.Connection.commit)
+
+    async def rollback(self) -> None:
+        if self._nothing_begun():
+            return
+        await self.do(sqlite3.Connection.rollback)
+
+    def _nothing_begun(self) -> bool:
+        """Whether there is no transaction to end; one that has not had a statement yet is forgotten."""
+        self._begun = False
+        return not self._in_doubt and not self._conn.in_transaction
+
+
+class Cursor:
+    """What SQLAlchemy uses of a cursor. The rows are there when a statement has been executed."""
+
+    arraysize = 1
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._rows: Sequence[Any] = ()
+        self.description: Any = None
+        self.lastrowid: int | None = None
+        self.rowcount = -1
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Self:
+        if statement == "BEGIN":
+            self._connection.begin()
+            return self
+        return await self._run(lambda connection: connection.execute(statement, parameters))
+
+    async def executemany(self, statement: str, parameters: Iterable[Sequence[Any]]) -> Self:
+        return await self._run(lambda connection: connection.executemany(statement, parameters))
+
+    async def _run(self, execute: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Self:
+        def work(connection: sqlite3.Connection) -> sqlite3.Cursor:
+            cursor = execute(connection)
+            try:
+                self._rows = cursor.fetchall() if cursor.description else ()
+            finally:
+                cursor.close()
+            return cursor
+
+        done = await self._connection.do(work)
+        self.description, self.lastrowid, self.rowcount = done.description, done.lastrowid, done.rowcount
+        return self
+
+    async def fetchall(self) -> Sequence[Any]:
+        return self._rows
+
+    async def close(self) -> None:
+        """There is nothing to close."""
