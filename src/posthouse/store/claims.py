@@ -22,7 +22,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.errors import Conflict
 from posthouse.model.values import ConnectorId
-from posthouse.store.tables import live_connectors, standings, workers
+from posthouse.store.tables import Utc, live_connectors, standings, workers
+
+# Statements of every sync: to build one costs three times as much as to run it.
+_THIS = standings.c.connector_id == sa.bindparam("connector")
+_LEASE = sa.select(standings.c.lease_holder, standings.c.leased_until).where(_THIS).with_for_update()
+_TAKE_LEASE = (
+    sa.update(standings)
+    .where(
+        _THIS,
+        sa.or_(standings.c.lease_holder.is_(None), standings.c.leased_until < sa.bindparam("moment", type_=Utc)),
+    )
+    .values(lease_holder=sa.bindparam("holder"), leased_until=sa.bindparam("until"))
+)
+_GIVE_LEASE_BACK = (
+    sa.update(standings)
+    .where(_THIS, standings.c.lease_holder == sa.bindparam("holder"))
+    .values(lease_holder=None, leased_until=None)
+)
 
 
 class LeaseLost(Conflict):
@@ -111,18 +128,21 @@ class Claims:
     async def lease(self, connector: ConnectorId, holder: UUID, length: timedelta, now: datetime) -> bool:
         """Take the lease for a sync. False when somebody else has it."""
         clock = await moment(self._connection, now)
-        taken = await self._connection.execute(
-            sa.update(standings)
-            .where(
-                standings.c.connector_id == connector,
-                sa.or_(
-                    standings.c.lease_holder.is_(None),
-                    standings.c.leased_until < clock,
-                ),
-            )
-            .values(lease_holder=holder, leased_until=clock + length)
-        )
+        values = {"connector": connector, "holder": holder, "moment": clock, "until": clock + length}
+        taken = await self._connection.execute(_TAKE_LEASE, values)
         return bool(taken.rowcount)
+
+    async def free(self, connector: ConnectorId, now: datetime) -> bool:
+        """Make sure, until this transaction ends, that nobody syncs this connector. False when somebody does."""
+        lease = (await self._connection.execute(_LEASE, {"connector": connector})).first()
+        if lease is None:
+            return False
+        if lease.lease_holder is None:
+            return True
+        if lease.leased_until >= await moment(self._connection, now):
+            return False
+        await self.give_back(connector, lease.lease_holder)  # whose it was finds out when it files
+        return True
 
     async def prolong(self, holders: Mapping[ConnectorId, UUID], length: timedelta, now: datetime) -> set[ConnectorId]:
         """Prolong those of these leases that are still our own. One that has been somebody else's since is never
@@ -136,16 +156,12 @@ class Claims:
         return set((await self._connection.scalars(prolonged)).all())
 
     async def give_back(self, connector: ConnectorId, holder: UUID) -> None:
-        await self._connection.execute(
-            sa.update(standings)
-            .where(standings.c.connector_id == connector, standings.c.lease_holder == holder)
-            .values(lease_holder=None, leased_until=None)
-        )
+        await self._connection.execute(_GIVE_LEASE_BACK, {"connector": connector, "holder": holder})
 
     async def hold(self, connector: ConnectorId, holder: UUID) -> None:
         """Make sure, until this transaction ends, that the lease is ours. Raises LeaseLost."""
-        query = sa.select(standings.c.lease_holder).where(standings.c.connector_id == connector).with_for_update()
-        if await self._connection.scalar(query) != holder:
+        lease = (await self._connection.execute(_LEASE, {"connector": connector})).first()
+        if lease is None or lease.lease_holder != holder:
             raise LeaseLost("another process has taken this sync over")
 
 

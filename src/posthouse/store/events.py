@@ -11,13 +11,15 @@ from posthouse.model.values import AccountId, ConnectorId, EventId, Page, Slice
 from posthouse.store.rows import Row, read_page
 from posthouse.store.tables import events
 
+_ADD = sa.insert(events)
+
 
 class Events:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def add(self, event: ConnectorEvent) -> None:
-        await self._connection.execute(sa.insert(events).values(**asdict(event)))
+        await self._connection.execute(_ADD, asdict(event))
 
     async def get(self, account: AccountId, event: EventId) -> ConnectorEvent | None:
         query = sa.select(events).where(events.c.account_id == account, events.c.id == event)

@@ -10,6 +10,21 @@ from posthouse.model.sync import Cursor, Occurrence
 from posthouse.model.values import ConnectorId
 from posthouse.store.tables import folders, occurrences
 
+_THIS = sa.and_(folders.c.connector_id == sa.bindparam("connector"), folders.c.name == sa.bindparam("folder"))
+_FIND = sa.select(folders).where(_THIS)
+_KEPT = ("uid_validity", "next_uid", "highest_modseq", "search_terms", "era")
+_KEEP = sa.update(folders).where(_THIS).values({name: sa.bindparam(name) for name in _KEPT}).returning(folders.c.number)
+_ADD = sa.insert(occurrences)
+_DELETED = (
+    sa.select(occurrences.c.digest)
+    .join(folders, folders.c.number == occurrences.c.folder)
+    .where(
+        folders.c.connector_id == sa.bindparam("connector"),
+        occurrences.c.email.is_(None),
+        occurrences.c.digest.in_(sa.bindparam("digests", expanding=True)),
+    )
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -25,8 +40,8 @@ class Folders:
         self._connection = connection
 
     async def get(self, connector: ConnectorId, folder: str) -> Place | None:
-        query = sa.select(folders).where(folders.c.connector_id == connector, folders.c.name == folder)
-        row = (await self._connection.execute(query)).mappings().first()
+        found = await self._connection.execute(_FIND, {"connector": connector, "folder": folder})
+        row = found.mappings().first()
         if row is None:
             return None
         cursor = Cursor(
@@ -47,12 +62,7 @@ class Folders:
             "search_terms": cursor.search_terms,
             "era": era,
         }
-        number = await self._connection.scalar(
-            sa.update(folders)
-            .where(folders.c.connector_id == connector, folders.c.name == cursor.folder)
-            .values(values)
-            .returning(folders.c.number)
-        )
+        number = await self._connection.scalar(_KEEP, {**values, "connector": connector, "folder": cursor.folder})
         if number is None:
             number = await self._connection.scalar(
                 sa.insert(folders)
@@ -91,7 +101,7 @@ class Folders:
     async def add_occurrences(self, place: int, era: int, found: Sequence[Occurrence]) -> None:
         if found:
             await self._connection.execute(
-                sa.insert(occurrences),
+                _ADD,
                 [
                     {
                         "folder": place,
@@ -128,13 +138,4 @@ class Folders:
 
     async def deleted_digests(self, connector: ConnectorId, digests: Sequence[bytes]) -> set[bytes]:
         """Which of these messages came by this connector once and were deleted here since."""
-        query = (
-            sa.select(occurrences.c.digest)
-            .join(folders, folders.c.number == occurrences.c.folder)
-            .where(
-                folders.c.connector_id == connector,
-                occurrences.c.email.is_(None),
-                occurrences.c.digest.in_(digests),
-            )
-        )
-        return set(await self._connection.scalars(query))
+        return set(await self._connection.scalars(_DELETED, {"connector": connector, "digests": digests}))

@@ -13,6 +13,10 @@ from posthouse.model.values import AccountId, InboxId, Page
 from posthouse.store.rows import Row, bounded, read_page
 from posthouse.store.tables import connectors, inboxes
 
+_HOLD = sa.select(inboxes.c.number).where(inboxes.c.id == sa.bindparam("inbox")).with_for_update()
+_POSITIONS = sa.select(inboxes.c.id, inboxes.c.position).where(inboxes.c.account_id == sa.bindparam("account"))
+_POSITION = _POSITIONS.where(inboxes.c.id == sa.bindparam("inbox"))
+
 
 class Inboxes:
     def __init__(self, connection: AsyncConnection) -> None:
@@ -49,8 +53,7 @@ class Inboxes:
     async def hold(self, inbox: InboxId) -> bool:
         """Take the inbox's row until the commit, so that mail enters it one transaction at a time. False when the
         inbox is gone."""
-        query = sa.select(inboxes.c.number).where(inboxes.c.id == inbox).with_for_update()
-        return await self._connection.scalar(query) is not None
+        return await self._connection.scalar(_HOLD, {"inbox": inbox}) is not None
 
     async def hold_all(self, ids: Collection[InboxId]) -> list[InboxId]:
         """As `hold`, for several: in one order everywhere, so that two transactions never wait for each other. Those
@@ -112,10 +115,10 @@ class Inboxes:
 
     async def positions(self, account: AccountId, inbox: InboxId | None = None) -> dict[InboxId, int]:
         """The last position in the journal of each inbox of an account, or of one: 0 where nothing has happened."""
-        query = sa.select(inboxes.c.id, inboxes.c.position).where(inboxes.c.account_id == account)
+        query, values = _POSITIONS, dict[str, Any](account=account)
         if inbox is not None:
-            query = query.where(inboxes.c.id == inbox)
-        return {row.id: row.position for row in await self._connection.execute(query)}
+            query, values = _POSITION, {**values, "inbox": inbox}
+        return {row.id: row.position for row in await self._connection.execute(query, values)}
 
     async def count(self, account: AccountId) -> int:
         query = sa.select(sa.func.count()).where(inboxes.c.account_id == account)

@@ -15,6 +15,20 @@ from posthouse.model.events import Entry, Happening
 from posthouse.model.values import EmailId, InboxId, SentId
 from posthouse.store.tables import inboxes, journal
 
+_DRAW = (
+    sa.update(inboxes)
+    .where(inboxes.c.id == sa.bindparam("inbox"))
+    .values(position=inboxes.c.position + sa.bindparam("lines"))
+    .returning(inboxes.c.position)
+)
+_APPEND = sa.insert(journal)
+_AFTER = (
+    sa.select(journal)
+    .where(journal.c.inbox_id == sa.bindparam("inbox"), journal.c.position > sa.bindparam("after"))
+    .order_by(journal.c.position)
+    .limit(sa.bindparam("most"))
+)
+
 
 class Journal:
     def __init__(self, connection: AsyncConnection) -> None:
@@ -27,17 +41,12 @@ class Journal:
 
         From here to the commit nobody else can write to this inbox's journal.
         """
-        last = await self._connection.scalar(
-            sa.update(inboxes)
-            .where(inboxes.c.id == inbox)
-            .values(position=inboxes.c.position + len(emails))
-            .returning(inboxes.c.position)
-        )
+        last = await self._connection.scalar(_DRAW, {"inbox": inbox, "lines": len(emails)})
         assert last is not None, "an inbox that mail is filed in exists"
         first = last - len(emails) + 1
         if emails:
             await self._connection.execute(
-                sa.insert(journal),
+                _APPEND,
                 [
                     {
                         "inbox_id": inbox,
@@ -52,20 +61,10 @@ class Journal:
         return int(last)
 
     async def after(self, inbox: InboxId, position: int, most: int = 100) -> list[Entry]:
-        query = (
-            sa.select(journal)
-            .where(journal.c.inbox_id == inbox, journal.c.position > position)
-            .order_by(journal.c.position)
-            .limit(most)
-        )
-        rows = (await self._connection.execute(query)).mappings()
+        found = await self._connection.execute(_AFTER, {"inbox": inbox, "after": position, "most": most})
+        rows = found.mappings()
         return [Entry(**{**row, "happening": Happening(row["happening"])}) for row in rows]
 
     async def position(self, inbox: InboxId) -> int:
         """The position of an inbox's last line; 0 when nothing has happened yet."""
         return await self._connection.scalar(sa.select(inboxes.c.position).where(inboxes.c.id == inbox)) or 0
-
-    async def position_at(self, inbox: InboxId, moment: datetime) -> int:
-        """The position of the last line that was written by this moment; 0 when there is none."""
-        query = sa.select(sa.func.max(journal.c.position)).where(journal.c.inbox_id == inbox, journal.c.at <= moment)
-        return await self._connection.scalar(query) or 0

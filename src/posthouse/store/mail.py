@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,19 +17,33 @@ from posthouse.model.values import AccountId, EmailId, InboxId, Page, PlusAddres
 from posthouse.store import search
 from posthouse.store.rows import Row, addresses_from_json, addresses_to_json, bounded, read_page
 from posthouse.store.tables import attachments, emails, journal, plus_address_emails, plus_addresses
-from posthouse.store.threads import Naming, Threads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filing:
     """An email to be filed, with everything that is not in its preview: `words`, with blanks between them,
-    are what a search finds it by, `references` the Message-IDs that it refers to, besides the one that it answers."""
+    are what a search finds it by."""
 
     email: Email
     digest: bytes
     attachments: tuple[Attachment, ...]
     words: str
-    references: tuple[str, ...] = ()
+
+
+_ADD = sa.insert(emails).returning(emails.c.id, emails.c.number)
+_BY_DIGEST = sa.select(emails.c.digest, emails.c.number).where(
+    emails.c.inbox_id == sa.bindparam("inbox"), emails.c.digest.in_(sa.bindparam("digests", expanding=True))
+)
+_GET = sa.select(emails).where(emails.c.account_id == sa.bindparam("account"), emails.c.id == sa.bindparam("email"))
+
+_MARK = (
+    sa.update(emails)
+    .where(emails.c.account_id == sa.bindparam("account"), emails.c.read != sa.bindparam("state"))
+    .values(read=sa.bindparam("state"), updated_at=sa.bindparam("now"))
+    .returning(emails.c.inbox_id, emails.c.id)
+)
+_THOSE = emails.c.id.in_(sa.bindparam("ids", expanding=True))
+_MARK_THOSE = _MARK.where(_THOSE)
 
 
 class Mail:
@@ -37,14 +53,10 @@ class Mail:
     # Filing
 
     async def add(self, filings: Sequence[Filing]) -> dict[EmailId, int]:
-        """File emails of one account, in this order, each in its thread. Their numbers, by id."""
+        """File emails, in this order. Their numbers, by id."""
         if not filings:
             return {}
-        places = await Threads(self._connection).place(filings[0].email.account_id, [_naming(f) for f in filings])
-        inserted = await self._connection.execute(
-            sa.insert(emails).returning(emails.c.id, emails.c.number),
-            [_email_row(f) | {"thread_id": thread} for f, thread in zip(filings, places, strict=True)],
-        )
+        inserted = await self._connection.execute(_ADD, [_email_row(f) for f in filings])
         numbers: dict[EmailId, int] = {row.id: row.number for row in inserted}
         parts = [_attachment_row(f.email.account_id, part) for f in filings for part in f.attachments]
         if parts:
@@ -61,10 +73,8 @@ class Mail:
 
     async def by_digest(self, inbox: InboxId, digests: Sequence[bytes]) -> Mapping[bytes, int]:
         """Which of these messages the inbox has already: the number of the email, by digest."""
-        query = sa.select(emails.c.digest, emails.c.number).where(
-            emails.c.inbox_id == inbox, emails.c.digest.in_(digests)
-        )
-        return {row.digest: row.number for row in await self._connection.execute(query)}
+        found = await self._connection.execute(_BY_DIGEST, {"inbox": inbox, "digests": digests})
+        return {row.digest: row.number for row in found}
 
     async def known(self, inbox: InboxId, digest: bytes) -> EmailId | None:
         """The inbox's email with just these bytes."""
@@ -75,17 +85,13 @@ class Mail:
     # Reading
 
     async def get(self, account: AccountId, email: EmailId) -> Email | None:
-        query = sa.select(emails).where(emails.c.account_id == account, emails.c.id == email)
-        row = (await self._connection.execute(query)).mappings().first()
-        return None if row is None else email_of(row)
-
-    async def by_ids(self, ids: Sequence[EmailId]) -> list[Email]:
-        """Those of these emails (a thousand at most) that are there, whoever they belong to: for the engine."""
-        query = sa.select(emails).where(emails.c.id.in_(ids))
-        return [email_of(row) for row in (await self._connection.execute(query)).mappings()]
+        row = (await self._connection.execute(_GET, {"account": account, "email": email})).mappings().first()
+        return None if row is None else _email(row)
 
     async def page(self, account: AccountId, query: EmailQuery) -> Page[Email]:
-        return await read_page(self._connection, self._matching(account, query), query.slice, email_of)
+        return await read_page(
+            self._connection, _matching(self._connection.dialect.name, account, query), query.slice, _email
+        )
 
     async def batch(
         self, account: AccountId, query: EmailQuery, *, most: int, beyond: int | None = None
@@ -93,29 +99,29 @@ class Mail:
         """The first emails that the query asks for, in its order, with their numbers; `beyond` goes on after that
         number. Its page and size don't matter."""
         downwards = query.slice.sort is Sort.DESC
-        found = bounded(self._matching(account, query), emails.c.created_at, query.slice)
+        found = bounded(_matching(self._connection.dialect.name, account, query), emails.c.created_at, query.slice)
         if beyond is not None:
             found = found.where(emails.c.number < beyond if downwards else emails.c.number > beyond)
         found = found.order_by(emails.c.number.desc() if downwards else emails.c.number).limit(most)
-        return [(row["number"], email_of(row)) for row in (await self._connection.execute(found)).mappings()]
+        return [(row["number"], _email(row)) for row in (await self._connection.execute(found)).mappings()]
 
     async def those(self, account: AccountId, query: EmailQuery, ids: Sequence[EmailId]) -> list[tuple[int, Email]]:
         """Of these emails (a thousand at most) the ones that the query asks for, in its order, with their numbers."""
-        found = bounded(self._matching(account, query), emails.c.created_at, query.slice)
-        found = found.where(emails.c.id.in_(ids))
+        rows = (
+            await self._connection.execute(_among(self._connection.dialect.name, account, query), {"ids": ids})
+        ).mappings()
         downwards = query.slice.sort is Sort.DESC
-        found = found.order_by(emails.c.number.desc() if downwards else emails.c.number)
-        return [(row["number"], email_of(row)) for row in (await self._connection.execute(found)).mappings()]
+        return sorted(((row["number"], _email(row)) for row in rows), key=itemgetter(0), reverse=downwards)
 
     async def tally(self, account: AccountId, query: EmailQuery) -> int:
         """How many emails the query asks for."""
-        found = bounded(self._matching(account, query), emails.c.created_at, query.slice)
+        found = bounded(_matching(self._connection.dialect.name, account, query), emails.c.created_at, query.slice)
         return await self._connection.scalar(sa.select(sa.func.count()).select_from(found.subquery())) or 0
 
     async def latest(self, account: AccountId, inbox_ids: Sequence[InboxId] = ()) -> Email | None:
         query = _within(sa.select(emails).where(emails.c.account_id == account), inbox_ids)
         row = (await self._connection.execute(query.order_by(emails.c.number.desc()).limit(1))).mappings().first()
-        return None if row is None else email_of(row)
+        return None if row is None else _email(row)
 
     async def count(self, account: AccountId, inbox_ids: Sequence[InboxId] = (), *, unread_only: bool = False) -> int:
         query = _within(sa.select(sa.func.count()).where(emails.c.account_id == account), inbox_ids)
@@ -126,14 +132,6 @@ class Mail:
     async def attachments(self, email: EmailId) -> list[Attachment]:
         query = sa.select(attachments).where(attachments.c.email_id == email).order_by(attachments.c.number)
         return [_attachment(row) for row in (await self._connection.execute(query)).mappings()]
-
-    async def attachments_of(self, ids: Sequence[EmailId]) -> dict[EmailId, list[Attachment]]:
-        """The attachments of each of these emails."""
-        query = sa.select(attachments).where(attachments.c.email_id.in_(ids)).order_by(attachments.c.number)
-        found: dict[EmailId, list[Attachment]] = {}
-        for row in (await self._connection.execute(query)).mappings():
-            found.setdefault(row["email_id"], []).append(_attachment(row))
-        return found
 
     async def attachment(self, account: AccountId, attachment: str) -> Attachment | None:
         query = sa.select(attachments).where(
@@ -156,14 +154,13 @@ class Mail:
         inbox: InboxId | None = None,
     ) -> list[tuple[InboxId, EmailId]]:
         """Set the read state of some emails, or of all. Those that it changed."""
-        query = sa.update(emails).where(emails.c.account_id == account, emails.c.read != read)
+        values: dict[str, Any] = {"account": account, "state": read, "now": now}
+        query = _MARK
         if ids is not None:
-            query = query.where(emails.c.id.in_(ids))
+            query, values = _MARK_THOSE, {**values, "ids": ids}
         if inbox is not None:
             query = query.where(emails.c.inbox_id == inbox)
-        changed = await self._connection.execute(
-            query.values(read=read, updated_at=now).returning(emails.c.inbox_id, emails.c.id)
-        )
+        changed = await self._connection.execute(query, values)
         return [(row.inbox_id, row.id) for row in changed]
 
     async def mark_favourite(self, account: AccountId, email: EmailId, favourite: bool, now: datetime) -> None:
@@ -196,7 +193,7 @@ class Mail:
         """Delete emails: some, or those of some inboxes, or all within the slice's bounds; at most `most`, so
         that no transaction grows long. The caller holds their inboxes, and gives their packs back."""
         chosen = bounded(
-            sa.select(emails.c.number, emails.c.id, emails.c.inbox_id, emails.c.pack, emails.c.thread_id).where(
+            sa.select(emails.c.number, emails.c.id, emails.c.inbox_id, emails.c.pack).where(
                 emails.c.account_id == account
             ),
             emails.c.created_at,
@@ -210,22 +207,7 @@ class Mail:
         numbers = [row.number for row in rows]
         await search.forget(self._connection, numbers)
         await self._connection.execute(sa.delete(emails).where(emails.c.number.in_(numbers)))
-        await Threads(self._connection).forget_empty(row.thread_id for row in rows)
         return [Removed(row.inbox_id, row.id, row.pack) for row in rows]
-
-    def _matching(self, account: AccountId, query: EmailQuery) -> sa.Select[Any]:
-        found = _within(sa.select(emails).where(emails.c.account_id == account), query.inbox_ids)
-        if query.unread_only:
-            found = found.where(~emails.c.read)
-        if query.favourites_only:
-            found = found.where(emails.c.favourite)
-        if query.search:
-            found = found.where(search.matching(self._connection.dialect.name, query.search))
-        if query.after is not None:
-            found = found.where(emails.c.id.in_(_received_after(query.after)))
-        if query.plus_address is not None:
-            found = found.where(emails.c.number.in_(_came_to(query.plus_address)))
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +215,28 @@ class Removed:
     inbox_id: InboxId
     email_id: EmailId
     pack: str
+
+
+def _matching(dialect: str, account: AccountId, query: EmailQuery) -> sa.Select[Any]:
+    found = _within(sa.select(emails).where(emails.c.account_id == account), query.inbox_ids)
+    if query.unread_only:
+        found = found.where(~emails.c.read)
+    if query.favourites_only:
+        found = found.where(emails.c.favourite)
+    if query.search:
+        found = found.where(search.matching(dialect, query.search))
+    if query.after is not None:
+        found = found.where(emails.c.id.in_(_received_after(query.after)))
+    if query.plus_address is not None:
+        found = found.where(emails.c.number.in_(_came_to(query.plus_address)))
+    return found
+
+
+@lru_cache(maxsize=1000)
+def _among(dialect: str, account: AccountId, query: EmailQuery) -> sa.Select[Any]:
+    """Those of `ids` that are asked for. Who waits asks this again and again, and the answer is waited for."""
+    found = bounded(_matching(dialect, account, query), emails.c.created_at, query.slice)
+    return found.where(_THOSE)
 
 
 def _within(query: sa.Select[Any], inbox_ids: Sequence[InboxId]) -> sa.Select[Any]:
@@ -273,11 +277,6 @@ def stored_of(row: Row, size: int | None = None) -> Stored:
     )
 
 
-def _naming(filing: Filing) -> Naming:
-    email = filing.email
-    return Naming(email.message_id, (email.in_reply_to, *filing.references), email.created_at)
-
-
 def _email_row(filing: Filing) -> dict[str, Any]:
     email = filing.email
     return {
@@ -311,7 +310,7 @@ def _email_row(filing: Filing) -> dict[str, Any]:
     }
 
 
-def email_of(row: Row) -> Email:
+def _email(row: Row) -> Email:
     return Email(
         id=row["id"],
         account_id=row["account_id"],
@@ -339,7 +338,6 @@ def email_of(row: Row) -> Email:
         external_id=row["external_id"],
         problem=row["problem"],
         stored=stored_of(row),
-        thread_id=row["thread_id"],
     )
 
 

@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.store.tables import packs
 
+_USE = sa.insert(packs)
+
 
 class Packs:
     def __init__(self, connection: AsyncConnection) -> None:
@@ -17,7 +19,7 @@ class Packs:
     async def use(self, used: Iterable[str], now: datetime) -> None:
         """Count stretches of new packs as in use; name a pack once for each stretch."""
         for pack, stretches in Counter(used).items():
-            await self._connection.execute(sa.insert(packs).values(id=pack, live=stretches, created_at=now))
+            await self._connection.execute(_USE, {"id": pack, "live": stretches, "created_at": now})
 
     async def release(self, released: Iterable[str]) -> list[str]:
         """Count stretches as no longer in use. The packs that nobody uses any more: their files can go, after

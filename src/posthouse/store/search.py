@@ -13,18 +13,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from posthouse.model.words import words
 from posthouse.store.tables import emails
 
+_ADD_TO_VECTORS = sa.text("INSERT INTO email_search VALUES (:number, array_to_tsvector(CAST(:words AS text[])))")
+_ADD_TO_FTS = sa.text("INSERT INTO email_search (rowid, words) VALUES (:number, :words)")
+
 
 async def index(connection: AsyncConnection, found: Mapping[int, str]) -> None:
     """Make these emails, by number, findable by these words (with blanks between them)."""
     if not found:
         return
     if connection.dialect.name == "postgresql":
-        statement = "INSERT INTO email_search VALUES (:number, array_to_tsvector(CAST(:words AS text[])))"
+        statement = _ADD_TO_VECTORS
         rows: list[dict[str, Any]] = [{"number": number, "words": each.split()} for number, each in found.items()]
     else:
-        statement = "INSERT INTO email_search (rowid, words) VALUES (:number, :words)"
+        statement = _ADD_TO_FTS
         rows = [{"number": number, "words": each} for number, each in found.items()]
-    await connection.execute(sa.text(statement), rows)
+    await connection.execute(statement, rows)
 
 
 async def forget(connection: AsyncConnection, numbers: list[int]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,14 +17,28 @@ TIMELINE = 100
 """How many moments of a connector are kept."""
 
 
+_THIS = standings.c.connector_id == sa.bindparam("connector")
+_FIND = sa.select(standings).where(_THIS)
+_USE = (
+    sa.update(usage)
+    .where(usage.c.connector_id == sa.bindparam("connector"), usage.c.day == sa.bindparam("today"))
+    .values(bytes=usage.c.bytes + sa.bindparam("size"))
+)
+
+
+@cache
+def _changing(names: frozenset[str]) -> sa.Update:
+    """The statement that sets these columns; few sets of names are ever asked for."""
+    return sa.update(standings).where(_THIS).values({name: sa.bindparam(name) for name in sorted(names)})
+
+
 class Standings:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def find(self, connector: ConnectorId) -> Standing | None:
         """None when there is no such connector."""
-        query = sa.select(standings).where(standings.c.connector_id == connector)
-        row = (await self._connection.execute(query)).mappings().first()
+        row = (await self._connection.execute(_FIND, {"connector": connector})).mappings().first()
         return None if row is None else _standing(row)
 
     async def get(self, connector: ConnectorId) -> Standing:
@@ -31,9 +46,7 @@ class Standings:
 
     async def change(self, connector: ConnectorId, **values: Any) -> None:
         """Set some of a standing's fields."""
-        await self._connection.execute(
-            sa.update(standings).where(standings.c.connector_id == connector).values(**values)
-        )
+        await self._connection.execute(_changing(frozenset(values)), {**values, "connector": connector})
 
     async def prove(self, proofs: Mapping[ConnectorId, datetime]) -> None:
         """Note the moments at which connectors were proved fresh, many at once; never back in time."""
@@ -85,11 +98,7 @@ class Standings:
 
     async def count_usage(self, connector: ConnectorId, day: date, size: int) -> None:
         """Add to the bytes that a connector has fetched on a day."""
-        changed = await self._connection.execute(
-            sa.update(usage)
-            .where(usage.c.connector_id == connector, usage.c.day == day)
-            .values(bytes=usage.c.bytes + size)
-        )
+        changed = await self._connection.execute(_USE, {"connector": connector, "today": day, "size": size})
         if not changed.rowcount:
             await self._connection.execute(sa.delete(usage).where(usage.c.connector_id == connector))
             await self._connection.execute(sa.insert(usage).values(connector_id=connector, day=day, bytes=size))
