@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from api import samples_webhooks
 from posthouse.api.wire import (
     accounts,
     addresses,
@@ -15,7 +14,6 @@ from posthouse.api.wire import (
     inboxes,
     mail,
     sending,
-    threads,
 )
 from posthouse.api.wire.common import WireModel
 from posthouse.model.accounts import Account
@@ -51,7 +49,6 @@ from posthouse.model.findings import (
 from posthouse.model.mail import Attachment, AttachmentEntry, Email, Inbox, SendState, SentEmail, Stored
 from posthouse.model.message import Address, Message, Transfer
 from posthouse.model.sync import SyncOutcome
-from posthouse.model.threads import Thread
 from posthouse.model.values import (
     AccountId,
     ConnectorId,
@@ -64,7 +61,6 @@ from posthouse.model.values import (
     Secret,
     SentId,
     Slice,
-    ThreadId,
 )
 
 CANARY = "tell-nobody"
@@ -84,7 +80,6 @@ INBOX_ID = InboxId(_uuid(3))
 EMAIL_ID = EmailId(_uuid(4))
 EVENT_ID = EventId(_uuid(5))
 SENT_ID = SentId(_uuid(6))
-THREAD_ID = ThreadId(_uuid(17))
 CONNECTION_ID = _uuid(7)
 SCHEDULE_ID = _uuid(8)
 
@@ -255,7 +250,6 @@ EMAIL = Email(
     external_id="4711",
     problem=None,
     stored=STORED,
-    thread_id=THREAD_ID,
 )
 BARE_EMAIL = Email(
     id=EMAIL_ID,
@@ -363,8 +357,6 @@ SENT = SentEmail(
     attachment_ids=("1761991200000-up",),
     virtual=False,
     stored=STORED,
-    in_reply_to="<17.order@example.org>",
-    thread_id=THREAD_ID,
 )
 BARE_SENT = SentEmail(
     id=SENT_ID,
@@ -389,27 +381,6 @@ BARE_SENT = SentEmail(
     attachment_ids=(),
     virtual=True,
     stored=STORED,
-)
-
-THREAD = Thread(
-    id=THREAD_ID,
-    account_id=ACCOUNT_ID,
-    created_at=MORNING,
-    first=EMAIL,
-    last=SENT,
-    count=2,
-    unread=True,
-    has_attachments=True,
-)
-BARE_THREAD = Thread(
-    id=THREAD_ID,
-    account_id=ACCOUNT_ID,
-    created_at=MORNING,
-    first=BARE_EMAIL,
-    last=BARE_EMAIL,
-    count=1,
-    unread=False,
-    has_attachments=False,
 )
 
 FOUND = FoundCodes(
@@ -516,18 +487,6 @@ def whole_answers() -> Iterator[WireModel]:
     yield mail.RawEmailJson.of("Subject: grüß\r\n\r\nhello".encode())
     yield mail.UnreadCount(count=3)
     yield from whole_findings()
-    yield threads.EmailThreadDto.of(THREAD)
-    talk = threads.EmailThreadProjection.of(THREAD)
-    yield talk
-    assert talk.sender
-    assert talk.recipients
-    assert talk.recipients.to
-    yield talk.sender
-    yield talk.recipients
-    yield talk.recipients.to[0]
-    yield threads.PageEmailThreadProjection.of(Page((THREAD,), 3, ASKED), threads.EmailThreadProjection.of)
-    yield threads.EmailThreadItemsDto(items=[threads.EmailThreadItem.of(EMAIL), threads.EmailThreadItem.of(SENT)])
-    yield threads.EmailThreadItem.of(EMAIL)
     yield mail.AttachmentMetaData.of(ATTACHMENT)
     yield mail.AttachmentProjection.of(RECEIVED)
     yield mail.PageAttachmentEntity.of(Page((RECEIVED,), 3, ASKED), mail.AttachmentProjection.of)
@@ -536,8 +495,6 @@ def whole_answers() -> Iterator[WireModel]:
     yield sending.SentEmailDto.of(SENT, MESSAGE)
     yield sending.SentEmailProjection.of(SENT)
     yield sending.PageSentEmailProjection.of(Page((SENT,), 3, ASKED), sending.SentEmailProjection.of)
-
-    yield from samples_webhooks.whole_answers(CANARY)
 
 
 def whole_findings() -> Iterator[WireModel]:
@@ -593,10 +550,6 @@ def bare_answers() -> Iterator[WireModel]:
     yield mail.EmailDto.of(BARE_EMAIL, nothing)
     yield mail.EmailPreview.of(BARE_EMAIL)
     yield mail.EmailProjection.of(BARE_EMAIL)
-    yield threads.EmailThreadDto.of(BARE_THREAD)
-    yield threads.EmailThreadProjection.of(BARE_THREAD)
-    yield threads.EmailThreadItem.of(BARE_EMAIL)
-    yield threads.EmailThreadItem.of(BARE_SENT)
     yield extracting.ExtractCodesResult.of(FoundCodes(codes=(), links=()))
     yield extracting.EmailSignatureParseResult.of(None)
     yield extracting.CheckEmailBodyResults.of(BodyCheck())
@@ -605,4 +558,3 @@ def bare_answers() -> Iterator[WireModel]:
     yield mail.RawEmailJson.of(b"")
     yield sending.SentEmailDto.of(BARE_SENT, nothing)
     yield sending.SentEmailProjection.of(BARE_SENT)
-    yield from samples_webhooks.bare_answers(CANARY)

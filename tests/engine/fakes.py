@@ -8,7 +8,7 @@ from typing import cast
 from posthouse.model.connectors import ImapSettings
 from posthouse.model.errors import RemoteError
 from posthouse.model.events import Transcript
-from posthouse.model.sync import Cursor, Glance, Mailbox, Snapshot, Wake
+from posthouse.model.sync import Cursor, Glance, Identity, Mailbox, Snapshot, Wake
 from services.fakes import FakeMailbox, FakeServer
 
 CAPABILITY = "S: * CAPABILITY IMAP4rev1 IDLE"
@@ -108,6 +108,14 @@ class PushMailbox(FakeMailbox):
             server.ears.discard(ear)
             for wait in waits:
                 wait.cancel()
+
+    async def arrivals(self, next_uid: int) -> list[Identity]:
+        self.server.log.append("arrivals")
+        if self.server.hold is not None:
+            await self.server.hold.wait()
+        self._living()
+        self.told = max(self.told, self.server.next_uid)
+        return await super().arrivals(next_uid)
 
     async def anything_new(self) -> bool:
         self.server.log.append("noop")

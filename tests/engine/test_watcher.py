@@ -54,7 +54,7 @@ async def test_mail_that_comes_while_a_sync_runs_is_not_overlooked(
     async with house.watched():
         house.server.hold = asyncio.Event()
         house.server.deliver(a_message(1))
-        await until(lambda: house.server.last == "select INBOX", "the sync")
+        await until(lambda: house.server.last == "arrivals", "the sync")
         house.server.deliver(a_message(2))
         house.server.hold.set()
         house.server.deliver(a_message(3))

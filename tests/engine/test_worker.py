@@ -157,7 +157,7 @@ async def test_a_slow_goodbye_does_not_silence_a_worker(either: House, monkeypat
         [worker] = await enlisted(either)
         either.server.hold = asyncio.Event()  # a server that does not answer any more
         either.server.deliver(a_message(1))
-        await until(lambda: either.server.last == "select INBOX", "the sync that hangs")
+        await until(lambda: either.server.last == "arrivals", "the sync that hangs")
         await either.connectors.delete_schedule(either.tenant.account.id, connector.id)
         watching = either.process().watching
         other = await watching.enlist()

@@ -86,6 +86,11 @@ class FakeMailbox:
                 message_id = _message_id(message) if message_ids else ""
                 yield Identity(uid=uid, size=len(message), internal_date=DAY, message_id=message_id)
 
+    async def arrivals(self, next_uid: int) -> list[Identity]:
+        self.server.fuse.burn()
+        uids = sorted(uid for uid in self.server.messages if uid >= next_uid)
+        return [identity async for identity in self.identities(uids, message_ids=False)]
+
     async def fetch(self, identities: Sequence[Identity]) -> AsyncIterator[RawMessage]:
         for one in identities:
             message = self.server.messages.get(one.uid)

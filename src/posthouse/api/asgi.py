@@ -19,9 +19,7 @@ from posthouse.api import (
     sending,
     sent,
     state,
-    threads,
     waiting,
-    webhooks,
 )
 from posthouse.api.docs import show_docs
 from posthouse.api.edge import Edge
@@ -41,7 +39,6 @@ CONTROLLERS: tuple[APIRouter, ...] = (
     inboxes.common,
     inboxes.bulk,
     extracting.router,
-    threads.router,
     emails.router,
     attachments.router,
     sending.router,
@@ -49,10 +46,9 @@ CONTROLLERS: tuple[APIRouter, ...] = (
     sent.router,
     accounts.router,
     waiting.router,
-    webhooks.router,
 )
 
-OWN: tuple[APIRouter, ...] = (health.router, waiting.own, state.router, webhooks.own)
+OWN: tuple[APIRouter, ...] = (health.router, waiting.own, state.router)
 """Operations that MailSlurp does not have."""
 
 

@@ -98,7 +98,7 @@ async def assert_no_email(
 async def wait_for_email(wish: Wish, request: Request, caller: Account, house: Services) -> EmailDto:
     """The last of the emails waited for, whole: it counts as read from now on."""
     emails = await while_connected(request, house.waiting.wait(caller.id, wish))
-    opened = await house.mail.open(caller.id, emails[-1].id, mark_read=True)
+    opened = await house.mail.open_found(emails[-1], mark_read=True)
     return EmailDto.of(opened.email, opened.message)
 
 

@@ -208,12 +208,17 @@ class Watcher:
                     else:
                         self._watching.fresh(self._id, asked)
                         news = not told and await self._look_around(brief, session, others)
-            moved = await self._look_around(brief, session, others) if news or not push else False
             pause = _next_look(brief, push)
-            if news or moved or not push or await self._has_changed(session):
-                await self._sync_once(brief, session, next_in=pause)
-            else:
+            if news and push and session.seen is not None:
+                await self._sync_once(brief, session, next_in=pause, told=True)
+                if not await self._look_around(brief, session, others):
+                    continue
+            elif news or not push:
+                await self._look_around(brief, session, others)
+            elif not await self._has_changed(session):
                 await self._watching.plan_next(self._id, self._now() + pause)
+                continue
+            await self._sync_once(brief, session, next_in=pause)
 
     async def _rest(self, session: Session, wake: asyncio.Event, rest: float, push: bool) -> bool:
         """Wait until there is something to do. True: the server has told of a change."""
@@ -264,11 +269,18 @@ class Watcher:
         await self._watching.note(self._id, MomentKind.DOWNGRADED, text, mode=Mode.POLL)
 
     async def _sync_once(
-        self, brief: Brief, session: Session, folder: str | None = None, next_in: timedelta | None = None
+        self,
+        brief: Brief,
+        session: Session,
+        folder: str | None = None,
+        next_in: timedelta | None = None,
+        *,
+        told: bool = False,
     ) -> None:
         asked = Asked(by_itself=True, folder=folder, pushed_at=self._pushed_at, next_in=next_in)
         self._pushed_at = None
-        outcome = await self._sync.run_in(session, brief.connector, asked)
+        sync = self._sync.take_told if told else self._sync.run_in
+        outcome = await sync(session, brief.connector, asked)
         if outcome.failure is not None:
             raise _SessionFailed(session.retry_after)
 

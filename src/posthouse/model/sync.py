@@ -181,6 +181,11 @@ class Mailbox(Protocol):
         """
         ...
 
+    async def arrivals(self, next_uid: int) -> list[Identity]:
+        """What has come to the selected folder under this UID and higher ones, as `identities` without message ids
+        tells it; ascending. The folder is not opened anew."""
+        ...
+
     def fetch(self, identities: Sequence[Identity]) -> AsyncIterator[RawMessage]:
         """The messages themselves, as they come; one that is gone meanwhile is left out."""
         ...

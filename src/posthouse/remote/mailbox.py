@@ -25,7 +25,7 @@ from posthouse.protocols.imap.fetching import Fetched
 from posthouse.protocols.imap.framing import Limits, Spilled
 from posthouse.protocols.imap.search import search_keys
 from posthouse.protocols.imap.search import since as since_day
-from posthouse.protocols.imap.session import Selected, Session
+from posthouse.protocols.imap.session import Selected, Session, gathered
 from posthouse.protocols.imap.uidset import HIGHEST
 from posthouse.protocols.sasl import Credentials
 from posthouse.remote.bounds import DEFAULT_BOUNDS, Bounds
@@ -305,6 +305,14 @@ class ImapMailbox:
         over (False)."""
         with self._words.at(Stage.TRANSFER):
             return await self._stream.run(self._session.idle(), within=self._bounds.command, wake=wake, rest=rest)
+
+    async def arrivals(self, next_uid: int) -> list[Identity]:
+        """What has come to the selected folder under this UID and higher ones, as `identities` without message ids
+        tells it. The folder is not opened anew."""
+        self._session.together = _takes_commands_together.get(self._stream.host, False)
+        with self._words.at(Stage.TRANSFER):
+            found = await self._run(gathered(self._session.fetch(f"{next_uid}:*", _SIZE)))
+        return sorted(map(_identity, found), key=lambda identity: identity.uid)
 
     async def anything_new(self) -> bool:
         """Ask whether the selected folder has changed since it was last looked at, or told of."""

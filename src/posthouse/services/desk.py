@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from posthouse.model.connectors import ImapSettings
+from posthouse.model.errors import RemoteError
 from posthouse.model.events import Transcript
 from posthouse.model.sync import Mailbox, Snapshot
 
@@ -26,6 +27,14 @@ class Session:
     """… and the server wishes for such a pause."""
     seen: Snapshot | None = None
     """How the folder of the settings looked when all that is in it was filed, and it is still the one that is open."""
+
+    def said_since(self, start: int) -> tuple[str, ...]:
+        """How it was opened, and what has been said since the transcript's line of this number."""
+        return (*self.opening, *self.transcript.since(start))
+
+    def spoilt_by(self, error: BaseException) -> None:
+        self.broken = True
+        self.retry_after = error.retry_after if isinstance(error, RemoteError) else None
 
 
 class Desk:

@@ -8,7 +8,7 @@ own, so that a process that was paused for too long files nothing.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ from posthouse.model.sync import (
     plan,
 )
 from posthouse.model.values import Clock, EmailId
-from posthouse.services.intake import Incoming, Intake
+from posthouse.services.intake import Incoming, Intake, Prepared, TakenIn
 from posthouse.store.database import Database, Transaction
 from posthouse.store.folders import Place
 
@@ -74,6 +74,20 @@ class Run:
     """… and that is the folder by which the connector is judged."""
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What has come while a folder was open, fetched and read; `seen` is how the folder looked before."""
+
+    seen: Snapshot
+    identities: dict[int, Identity]
+    uids: list[int]
+    prepared: list[Prepared]
+
+    @property
+    def size(self) -> int:
+        return sum(one.size for one in self.identities.values())
+
+
 class Fetching:
     def __init__(self, database: Database, intake: Intake, now: Clock, batches: Batches) -> None:
         self._database = database
@@ -106,6 +120,47 @@ class Fetching:
         elif run.since is None:
             await self._finish(run, place, seen)
         run.complete = run.since is None and not wanted
+
+    async def arrived(self, run: Run, mailbox: Mailbox, seen: Snapshot) -> Arrived | None:
+        """Fetch and read what has come to the open folder since it looked as in `seen`, when all was filed. None
+        where that shows nothing, or too much for one transaction: `sync_folder` is for that. Raises RemoteError."""
+        run.looked_at = self._now()
+        identities = await mailbox.arrivals(seen.next_uid)
+        few = 0 < len(identities) <= self._batches.messages
+        if not few or sum(identity.size for identity in identities) > self._batches.bytes:
+            return None
+        if len(await self._affordable(run, identities)) < len(identities):
+            return None
+        messages = [message async for message in mailbox.fetch(identities)]
+        if len(messages) < len(identities):
+            return None
+        messages.sort(key=lambda message: message.uid)
+        uids = [message.uid for message in messages]
+        run.seen = replace(seen, next_uid=uids[-1] + 1, exists=seen.exists + len(uids), vanished=())
+        prepared = await self._intake.prepare([_incoming(message, run.folder) for message in messages])
+        return Arrived(seen, {identity.uid: identity for identity in identities}, uids, prepared)
+
+    async def file(self, tx: Transaction, run: Run, arrived: Arrived) -> bool:
+        """File what has arrived, in this transaction. False, and nothing is filed, where we are no longer where the
+        folder was left."""
+        place = await tx.folders.get(run.connector.id, run.folder)
+        if place is None or (place.cursor.uid_validity, place.cursor.next_uid, place.cursor.search_terms) != (
+            arrived.seen.uid_validity,
+            arrived.seen.next_uid,
+            run.search_terms,
+        ):
+            return False
+        taken = await self._take_in(tx, run, place, arrived.uids, arrived.prepared, arrived.identities)
+        cursor = replace(place.cursor, next_uid=arrived.uids[-1] + 1)
+        await tx.folders.keep(run.connector.id, cursor, era=place.era)
+        await tx.standings.count_usage(run.connector.id, self._now().date(), arrived.size)
+        run.email_ids.extend(taken.new)
+        run.complete = run.proves_freshness = True
+        return True
+
+    async def drop(self, arrived: Arrived) -> None:
+        """It is not filed: don't keep it."""
+        await self._intake.drop(arrived.prepared)
 
     async def _place(self, run: Run) -> Place | None:
         async with self._database.reading() as tx:
@@ -226,45 +281,49 @@ class Fetching:
     ) -> None:
         """Keep and read a batch, and file it after the one `before`."""
         batch.sort(key=lambda message: message.uid)  # Yahoo answers in any order
-        connector = run.connector
         uids, size = [message.uid for message in batch], sum(len(message.content) for message in batch)
-        incoming = [
-            Incoming(
-                content=message.content,
-                size=message.size,
-                folder=run.folder,
-                external_id=str(message.uid),
-                cut=message.cut,
-            )
-            for message in batch
-        ]
+        incoming = [_incoming(message, run.folder) for message in batch]
         batch.clear()
         prepared = await self._intake.prepare(incoming)
         incoming.clear()  # the bytes need not wait in memory until it is our turn
         if before is not None:
             await before
         async with self._fenced(run) as tx:
-            taken = await self._intake.take_in(tx, connector.account_id, connector.inbox_id, prepared, connector)
-            occurrences = [
-                Occurrence(
-                    uid=uid,
-                    mark=replace(identities[uid], message_id=one.gist.message_id).mark,
-                    digest=one.digest,
-                    email=taken.numbers[one.digest],
-                )
-                for uid, one in zip(uids, prepared, strict=True)
-            ]
-            await tx.folders.add_occurrences(place.number, place.era, occurrences)
+            taken = await self._take_in(tx, run, place, uids, prepared, identities)
             wanted.done(uids)
             if wanted.move_cursor and not wanted:
                 await self._remember(tx, run, place)
             elif wanted.move_cursor:
                 cursor = replace(place.cursor, next_uid=wanted.first_missing)
-                await tx.folders.keep(connector.id, cursor, era=place.era)
-            await tx.standings.count_usage(connector.id, self._now().date(), size)
+                await tx.folders.keep(run.connector.id, cursor, era=place.era)
+            await tx.standings.count_usage(run.connector.id, self._now().date(), size)
         metrics.messages.inc(len(taken.new))
         metrics.message_bytes.inc(size)
         run.email_ids.extend(taken.new)
+
+    async def _take_in(
+        self,
+        tx: Transaction,
+        run: Run,
+        place: Place,
+        uids: Sequence[int],
+        prepared: Sequence[Prepared],
+        identities: Mapping[int, Identity],
+    ) -> TakenIn:
+        """File these messages, and note where they lie at the server."""
+        connector = run.connector
+        taken = await self._intake.take_in(tx, connector.account_id, connector.inbox_id, prepared, connector)
+        occurrences = [
+            Occurrence(
+                uid=uid,
+                mark=replace(identities[uid], message_id=one.gist.message_id).mark,
+                digest=one.digest,
+                email=taken.numbers[one.digest],
+            )
+            for uid, one in zip(uids, prepared, strict=True)
+        ]
+        await tx.folders.add_occurrences(place.number, place.era, occurrences)
+        return taken
 
     async def _finish(self, run: Run, place: Place, seen: Snapshot) -> None:
         """Nothing is missing, although nothing was fetched."""
@@ -286,6 +345,16 @@ class Fetching:
         async with self._database.transaction() as tx:
             await tx.claims.hold(run.connector.id, run.holder)
             yield tx
+
+
+def _incoming(message: RawMessage, folder: str) -> Incoming:
+    return Incoming(
+        content=message.content,
+        size=message.size,
+        folder=folder,
+        external_id=str(message.uid),
+        cut=message.cut,
+    )
 
 
 def _finished(run: Run, place: Place, seen: Snapshot) -> Cursor:

@@ -87,6 +87,10 @@ class Intake:
             for one, found, where in zip(incoming, gists, stored, strict=True)
         ]
 
+    async def drop(self, prepared: Sequence[Prepared]) -> None:
+        """These are not filed after all: don't keep their bytes."""
+        await self._blobs.remove({one.stored.pack for one in prepared})
+
     async def _gists(self, contents: Sequence[Buffer]) -> list[Gist]:
         small = [content for content in contents if isinstance(content, bytes)]
         if self._readers is None or len(small) <= _FEW:
@@ -220,10 +224,4 @@ def _filing(account: AccountId, inbox: InboxId, prepared: Prepared, now: datetim
         problem=gist.problem or incoming.cut,
         stored=prepared.stored,
     )
-    return Filing(
-        email=email,
-        digest=prepared.digest,
-        attachments=attachments,
-        words=gist.words,
-        references=gist.references,
-    )
+    return Filing(email=email, digest=prepared.digest, attachments=attachments, words=gist.words)

@@ -69,11 +69,18 @@ class Mail:
         """An email, whole. With `mark_read` it counts as read from now on."""
         async with self._database.reading() as tx:
             email = await _require(tx, account, email_id)
-            attachments = await tx.mail.attachments(email_id) if email.attachment_ids else []
+        return await self.open_found(email, mark_read=mark_read)
+
+    async def open_found(self, email: Email, *, mark_read: bool = False) -> Opened:
+        """As `open`, for an email that has been looked up."""
         raw = await self._blobs.get(email.stored)
         message = read(raw) if len(raw) < _LARGE else await asyncio.to_thread(read, raw)
+        attachments: list[Attachment] = []
+        if email.attachment_ids:
+            async with self._database.reading() as tx:
+                attachments = await tx.mail.attachments(email.id)
         if mark_read and not email.read:
-            await self._mark(account, True, ids=[email_id])
+            await self._mark(email.account_id, True, ids=[email.id])
             email = replace(email, read=True)
         return Opened(email, raw, message, tuple(attachments))
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 from weakref import WeakValueDictionary
@@ -19,10 +20,10 @@ import structlog
 
 from posthouse import metrics
 from posthouse.model.connectors import Connector, ImapSettings
-from posthouse.model.errors import CredentialsRefused, NotFound, PosthouseError, RemoteError, Unavailable
+from posthouse.model.errors import Conflict, CredentialsRefused, NotFound, PosthouseError, RemoteError, Unavailable
 from posthouse.model.events import ConnectorEvent, EventType, Transcript, status_of
 from posthouse.model.standing import NO_PROBLEM, Moment, MomentKind, Standing
-from posthouse.model.sync import Mailbox, SyncOutcome
+from posthouse.model.sync import Mailbox, Snapshot, SyncOutcome
 from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, new_id
 from posthouse.services.desk import Desk, Session
 from posthouse.services.fetching import Batches, Fetching, Run
@@ -170,23 +171,60 @@ class Sync:
             try:
                 await self._fetch(run, asked, session.settings, session.mailbox)
             except BaseException as error:
-                session.broken = True
-                session.retry_after = error.retry_after if isinstance(error, RemoteError) else None
+                session.spoilt_by(error)
                 raise
             session.seen = run.seen if run.proves_freshness else None
 
-        def lines() -> Sequence[str]:
-            return (*session.opening, *session.transcript.since(start))
+        return await self._accounted(connector, asked, work, partial(session.said_since, start))
 
-        return await self._accounted(connector, asked, work, lines)
+    async def take_told(self, session: Session, connector: Connector, asked: Asked) -> SyncOutcome:
+        """Run once in a session whose server has told of news. The little that came, as a rule, is filed in one
+        transaction with everything there is to note, without opening the folder anew; else as `run_in`."""
+        seen, settings, start = session.seen, session.settings, session.transcript.count
+        if seen is None or settings.search_terms or asked.folder is not None:
+            return await self.run_in(session, connector, asked)
+        run = Run(connector=connector, holder=uuid4(), since=None)
+        run.host, run.folder = settings.host, settings.folder
+        failed: Exception | None = None
+        async with self._turns.setdefault(connector.id, asyncio.Lock()):
+            began = time.monotonic()
+            try:
+                outcome = await self._file_arrived(run, session, seen, asked, start)
+            except Exception as error:
+                session.spoilt_by(error)
+                failed = error
+            else:
+                if outcome is not None:
+                    session.seen = run.seen
+                    self._count(began, None)
+                    return outcome
+        if failed is not None:
+            return await self._accounted(connector, asked, _failing(failed), partial(session.said_since, start))
+        return await self.run_in(session, connector, asked)
+
+    async def _file_arrived(
+        self, run: Run, session: Session, seen: Snapshot, asked: Asked, start: int
+    ) -> SyncOutcome | None:
+        arrived = await self._fetching.arrived(run, session.mailbox, seen)
+        if arrived is None:
+            return None
+        event, lines = None, session.said_since(start)
+        with contextlib.suppress(Conflict):  # it is there already, under a cursor that has not come so far
+            async with self._database.transaction() as tx:
+                if await tx.claims.free(run.connector.id, self._now()) and await self._fetching.file(tx, run, arrived):
+                    event = await self._note(tx, run, None, asked, lines)
+        if event is None:
+            run.email_ids.clear()
+            await self._fetching.drop(arrived)
+            return None
+        metrics.messages.inc(len(run.email_ids))
+        metrics.message_bytes.inc(arrived.size)
+        return self._outcome(run, None, asked, lines, event)
 
     async def note_failure(self, connector: Connector, error: RemoteError, lines: Sequence[str]) -> None:
         """A session could not be had, or kept: leave an event, and say how the connector stands."""
 
-        async def fail(_run: Run) -> None:
-            raise error
-
-        await self._accounted(connector, Asked(by_itself=True), fail, lambda: lines)
+        await self._accounted(connector, Asked(by_itself=True), _failing(error), lambda: lines)
 
     # Running
 
@@ -240,15 +278,22 @@ class Sync:
             except Exception as failed:
                 log.exception("a sync failed by a fault of ours", connector=str(connector.id))
                 error = failed
-            metrics.sync_seconds.observe(time.monotonic() - began)
-            metrics.syncs.labels(status_of(error).value).inc()
-            outcome = await self._write_down(run, error, asked, lines())
+            self._count(began, error)
+            async with self._database.transaction() as tx:
+                event = await self._note(tx, run, error, asked, lines())
+                await tx.claims.give_back(connector.id, run.holder)
             turn.over = True
-            return outcome
+            return self._outcome(run, error, asked, lines(), event)
 
-    async def _write_down(self, run: Run, error: Exception | None, asked: Asked, lines: Sequence[str]) -> SyncOutcome:
-        failure = None if error is None else error.message if isinstance(error, PosthouseError) else INTERNAL
-        new, connector, now = len(run.email_ids), run.connector, self._now()
+    def _count(self, began: float, error: Exception | None) -> None:
+        metrics.sync_seconds.observe(time.monotonic() - began)
+        metrics.syncs.labels(status_of(error).value).inc()
+
+    async def _note(
+        self, tx: Transaction, run: Run, error: Exception | None, asked: Asked, lines: Sequence[str]
+    ) -> ConnectorEvent:
+        """Write down how a run went: an event, and how the connector stands."""
+        failure, new, connector, now = _failure(error), len(run.email_ids), run.connector, self._now()
         quiet = asked.by_itself and not new and failure is None
         event = ConnectorEvent(
             id=EventId(new_id(now)),
@@ -262,15 +307,19 @@ class Sync:
             seen=False,
             created_at=now,
         )
-        async with self._database.transaction() as tx:
-            before = await tx.standings.find(connector.id)
-            if before is not None:  # else the connector was deleted meanwhile
-                await tx.events.add(event)
-                values = await self._stand(tx, run, before, error, failure, now) | asked.moments(now)
-                if values:
-                    await tx.standings.change(connector.id, **values)
-                await tx.claims.give_back(connector.id, run.holder)
-        log.info("synced", connector=str(connector.id), new=new, status=event.status.value, failure=failure)
+        before = await tx.standings.find(connector.id)
+        if before is not None:  # else the connector was deleted meanwhile
+            await tx.events.add(event)
+            values = await self._stand(tx, run, before, error, failure, now) | asked.moments(now)
+            if values:
+                await tx.standings.change(connector.id, **values)
+        return event
+
+    def _outcome(
+        self, run: Run, error: Exception | None, asked: Asked, lines: Sequence[str], event: ConnectorEvent
+    ) -> SyncOutcome:
+        failure, new = _failure(error), len(run.email_ids)
+        log.info("synced", connector=str(run.connector.id), new=new, status=event.status.value, failure=failure)
         return SyncOutcome(
             event_id=event.id,
             email_ids=tuple(run.email_ids),
@@ -363,3 +412,15 @@ class Sync:
         with contextlib.suppress(Unavailable):
             async with self._database.transaction() as tx:
                 await tx.claims.give_back(connector, holder)
+
+
+def _failing(error: Exception) -> Callable[[Run], Awaitable[None]]:
+    async def fail(_run: Run) -> None:
+        raise error
+
+    return fail
+
+
+def _failure(error: Exception | None) -> str | None:
+    """What went wrong, in words for the user."""
+    return None if error is None else error.message if isinstance(error, PosthouseError) else INTERNAL

@@ -11,7 +11,7 @@ can't be asked ends no wait; the reason is told at the end.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -39,7 +39,7 @@ from posthouse.services.mail import Mail
 from posthouse.services.matching import Headers, Matcher, named
 from posthouse.services.sync import Sync
 from posthouse.services.watching import Report, Watching
-from posthouse.store.database import Database
+from posthouse.store.database import Database, Transaction
 
 log = structlog.get_logger()
 
@@ -427,20 +427,33 @@ class _Search:
 
     async def look(self) -> list[Email] | None:
         """See what is new since the last look: what is waited for, or None."""
+        while (behind := await self._look()) is None:
+            pass
+        return await self._result({email.id: email for one in behind for _, email in one.emails})
+
+    async def _look(self) -> list["_Behind"] | None:
+        """Read on in the journals, or begin. What they said; None when there is more to read."""
+        behind, known = list[_Behind](), self._positions
         async with self._database.reading() as tx:
             positions = await tx.inboxes.positions(self.account, self.wish.inbox_id)
+            if known is not None:
+                for inbox, position in positions.items():
+                    if position != (before := known.get(inbox, 0)):
+                        behind.append(await self._read_on(tx, inbox, before))
         if self.wish.inbox_id is not None and not positions:
             raise NotFound(f"the inbox {self.wish.inbox_id} has been deleted meanwhile")
-        if self._positions is None:
+        if known is None:
             self._found.clear()
             # What is filed from here on is in the journals after these positions.
             if await self._look_at_all():
                 self._positions = positions
-        else:
-            for inbox, position in positions.items():
-                if position != self._positions.get(inbox, 0):
-                    self._positions[inbox] = await self._catch_up(inbox, self._positions.get(inbox, 0))
-        return await self._result()
+            return behind
+        for one in behind:
+            known[one.inbox] = one.position
+            for gone in one.gone:
+                self._found.pop(gone, None)
+            await self._take(one.emails)
+        return None if any(one.position < positions[one.inbox] for one in behind) else behind
 
     async def _look_at_all(self) -> bool:
         """Go through the mail that is there. True when all of it was seen: else there was enough, or no time."""
@@ -459,31 +472,25 @@ class _Search:
                 return False
             beyond = batch[-1][0]
 
-    async def _catch_up(self, inbox: InboxId, position: int) -> int:
-        """Read on in an inbox's journal. The position that it was read to."""
+    async def _read_on(self, tx: Transaction, inbox: InboxId, position: int) -> "_Behind":
+        """Read a stretch of an inbox's journal."""
         new: dict[EmailId, None] = {}
-        while True:
-            async with self._database.reading() as tx:
-                entries = await tx.journal.after(inbox, position, _BATCH)
-            for entry in entries:
-                position = entry.position
-                if entry.email_id is None:
-                    continue
-                match entry.happening:
-                    case Happening.EMAIL_RECEIVED | Happening.EMAIL_UNREAD:
-                        new[entry.email_id] = None
-                    case Happening.EMAIL_READ if not self.wish.unread_only:
-                        pass
-                    case Happening.EMAIL_READ | Happening.EMAIL_DELETED:
-                        new.pop(entry.email_id, None)
-                        self._found.pop(entry.email_id, None)
-            fresh = [email for email in new if email not in self._found]
-            new.clear()
-            if fresh:
-                async with self._database.reading() as tx:
-                    await self._take(await tx.mail.those(self.account, self.query, fresh))
-            if len(entries) < _BATCH:
-                return position
+        gone: set[EmailId] = set()
+        for entry in await tx.journal.after(inbox, position, _BATCH):
+            position = entry.position
+            if entry.email_id is None:
+                continue
+            match entry.happening:
+                case Happening.EMAIL_RECEIVED | Happening.EMAIL_UNREAD:
+                    new[entry.email_id] = None
+                case Happening.EMAIL_READ if not self.wish.unread_only:
+                    pass
+                case Happening.EMAIL_READ | Happening.EMAIL_DELETED:
+                    new.pop(entry.email_id, None)
+                    gone.add(entry.email_id)
+        fresh = [email for email in new if email not in self._found or email in gone]
+        emails = await tx.mail.those(self.account, self.query, fresh) if fresh else []
+        return _Behind(inbox, position, gone, emails)
 
     async def _take(self, batch: Iterable[tuple[int, Email]]) -> None:
         """Judge these, and keep those that are meant."""
@@ -491,12 +498,14 @@ class _Search:
             if not self.matcher or await self._waiting.judge(self.account, self.matcher, email) is None:
                 self._found[email.id] = number
 
-    async def _result(self) -> list[Email] | None:
+    async def _result(self, just_read: Mapping[EmailId, Email]) -> list[Email] | None:
         wish = self.wish
         if len(self._found) < wish.count or (wish.exactly and len(self._found) > wish.count):
             return None
         downwards = wish.sort is Sort.DESC
         ids = sorted(self._found, key=self._found.__getitem__, reverse=downwards)[: wish.count]
+        if all(email in just_read for email in ids):
+            return [just_read[email] for email in ids]
         emails: list[Email] = []
         async with self._database.reading() as tx:
             for start in range(0, len(ids), 500):
@@ -507,6 +516,17 @@ class _Search:
             return emails
         self._positions = None  # some were read or deleted this very moment: look anew
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """What a stretch of an inbox's journal says, up to `position`: emails that are new, with their numbers, and those
+    that are not what is waited for any more."""
+
+    inbox: InboxId
+    position: int
+    gone: set[EmailId]
+    emails: list[tuple[int, Email]]
 
 
 @dataclass(slots=True, weakref_slot=True)

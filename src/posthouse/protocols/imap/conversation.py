@@ -55,6 +55,9 @@ class Conversation:
         self.last_words = ""
         self.server_id: dict[str, str] = {}
         self.authenticated = False
+        self.together = False
+        """A command may be said in one breath with the end of an IDLE: it saves a round trip, and some servers lose
+        what they are sent together, contrary to RFC 3501 §5.5."""
         self._limits = limits or Limits()
         self._framer = Framer(self._limits, open_spill)
         self._talk = Masked(note)
@@ -88,14 +91,21 @@ class Conversation:
 
     def _start(self, verb: str, *arguments: Argument) -> Exchange[str]:
         """Send a command, waiting where a literal has to; returns its tag."""
-        if self._idling:
+        if self._idling and not self.together:
             yield from self._end_idling()
         tag = f"A{self._tags + 1}"
         words = (verb.encode(), *arguments)
         pieces = wire(tag, words, self._waiting())
         self._tags += 1
-        self._running, self._verb = tag, verb
-        yield from self._say(pieces[0], "" if self._silent else shown(tag, words))
+        said = "" if self._silent else shown(tag, words)
+        if self._idling:
+            ended, self._idling = self._idling, ""
+            yield from self._say(b"DONE\r\n" + pieces[0], f"DONE, {said}")
+            yield from self._finish(ended)
+            self._running, self._verb = tag, verb
+        else:
+            self._running, self._verb = tag, verb
+            yield from self._say(pieces[0], said)
         for piece in pieces[1:]:
             while not isinstance(response := (yield from self._answer(tag)), Continuation):
                 if is_end_of(response, tag):
