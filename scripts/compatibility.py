@@ -73,8 +73,16 @@ _WAIT = "`after`, a mark, is taken besides; an external mailbox is asked meanwhi
 _MATCH = f"MATCH is a regular expression in RE2's syntax; `ai` is refused (400); {_WAIT}"
 _CHANGE = "what is not sent stays; the password must be sent again when the host or the proxy changes"
 _ONCE = "409 when there is one already"
+_HOOK = (
+    "`useStaticIpRange` and `aiTransformId` are remembered and change nothing, and so are `tags`; events of phones, "
+    "AI, contacts, guests and tracking pixels are accepted and never happen here; the values of headers that look like "
+    "secrets are shown as `***`"
+)
+_NO_PHONES = "asked for by a phone or an AI transformer, there is nothing"
+_RESULTS = f"`attachmentId` of a result is always null: ours are no UUIDs; {_NO_PHONES}"
 _ONE_BYTE = "the type is followed by `charset=ISO-8859-1`, so that the Python client keeps every byte"
 _SELECTOR = "CSS selectors, and of jsoup's own `:contains`, `:containsOwn`, `:eq`, `:lt`, `:gt`, `[^prefix]`, `[a!=v]`"
+_THREADS = "threads are made by Message-ID, In-Reply-To and References over all inboxes of an account, never by subject"
 
 DIFFERENCES: dict[str, str] = {
     "createConnector": "409 when the inbox has a connector already",
@@ -121,6 +129,9 @@ DIFFERENCES: dict[str, str] = {
     "waitForMatchingFirstEmail": _MATCH,
     "waitForNthEmail": _WAIT,
     "getOrganizationEmailsPaginated": "an account is an organization of its own",
+    "getEmailThreads": _THREADS,
+    "getEmailThread": _THREADS,
+    "getEmailThreadItems": f"the first thousand, in the order in which they were written; {_THREADS}",
     "getEmailCodes": (
         "by patterns alone: LLM and OCR fall back to them, or are refused (400) without `allowFallback`; "
         "`customPatterns` are in RE2's syntax; `offset` and `links` are keys of ours"
@@ -141,6 +152,20 @@ DIFFERENCES: dict[str, str] = {
         "asks no server: links and images are judged by how they are written, and `offline` (a key of ours) says so; "
         "no spelling"
     ),
+    "createWebhook": _HOOK,
+    "createAccountWebhook": _HOOK,
+    "updateWebhook": f"what is not sent stays, basic authentication too unless `overrideAuth`; {_HOOK}",
+    "updateWebhookHeaders": "a value of `***` leaves the header as it is",
+    "getAllWebhooks": _NO_PHONES,
+    "getAllWebhookEndpoints": _NO_PHONES,
+    "getAllWebhookResults": _RESULTS,
+    "getWebhookResults": _RESULTS,
+    "getWebhookResult": "counts as seen from then on; `attachmentId` is always null",
+    "redriveWebhookResult": "the message goes out in its order, and soon; a test is not said again",
+    "redriveAllWebhookResults": "all that was given up goes out again, and what waits for another try is tried at once",
+    "sendTestData": "secrets among the request's headers are shown as `***`",
+    "verifyWebhookSignature": "signatures are HMAC-SHA256 in hexadecimal; messages are known for 14 days",
+    "waitForWebhookResults": "gives all results, at most 100, oldest first; 408 when they don't come",
     "getUserInfo": "`emailAddress` is the account's name",
 }
 """How operations that are built differ from what clients expect."""

@@ -22,6 +22,7 @@ from posthouse.api.asgi import create_api
 from posthouse.api.metrics import show_metrics
 from posthouse.config import Settings
 from posthouse.dashboard.pages import create_dashboard
+from posthouse.engine.dispatcher import Dispatcher
 from posthouse.engine.janitor import Chore, Janitor
 from posthouse.engine.postman import Postman
 from posthouse.engine.worker import Worker
@@ -31,6 +32,7 @@ from posthouse.remote.egress import Egress
 from posthouse.remote.mailbox import check_search_terms, open_mailbox
 from posthouse.remote.quirks import files_sent
 from posthouse.remote.submission import open_submission
+from posthouse.remote.web import post_to
 from posthouse.services import Services
 from posthouse.services.accounts import Accounts
 from posthouse.services.addresses import PlusAddresses
@@ -51,8 +53,12 @@ from posthouse.services.sending import Sending
 from posthouse.services.sent import Sent
 from posthouse.services.sentfolder import SentFolder
 from posthouse.services.sync import Sync
+from posthouse.services.telling import Telling
+from posthouse.services.threads import Threads
 from posthouse.services.waiting import Waiting
 from posthouse.services.watching import Watching
+from posthouse.services.webhook_results import WebhookResults
+from posthouse.services.webhooks import Webhooks
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database
 from posthouse.store.sealing import Seal
@@ -86,10 +92,11 @@ class App:
 
     @contextlib.asynccontextmanager
     async def looking_after(self) -> AsyncIterator[None]:
-        """Look after connectors and the outbox, as one engine process among as many as there are, until the block
-        ends."""
+        """Look after connectors, the outbox and webhooks, as one engine process among as many as there are, until the
+        block ends."""
         worker = Worker(self.services.sync, self.services.watching, self.now)
-        parts = (worker, Postman(self.services.outbox), Janitor(self.chores()))
+        dispatcher = Dispatcher(self.services.telling)
+        parts = (worker, Postman(self.services.outbox), dispatcher, Janitor(self.chores()))
         tasks = [asyncio.create_task(part.run()) for part in parts]
         try:
             yield
@@ -106,6 +113,7 @@ class App:
         return (
             Chore("inboxes expired", timedelta(seconds=20), self.services.inboxes.expire_due),
             Chore("connector events forgotten", timedelta(minutes=10), lambda: self.services.connectors.forget(days)),
+            Chore("webhook results forgotten", timedelta(hours=1), self.services.telling.prune),
             Chore("idempotency keys forgotten", timedelta(hours=1), self.services.outbox.prune),
         )
 
@@ -139,6 +147,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
     egress = Egress(settings.egress_allow)
     mailbox = partial(open_mailbox, egress=egress, message_limit=settings.message_limit_mb << 20)
     submission = partial(open_submission, egress=egress)
+    poster = partial(post_to, egress=egress)
     readers = Readers()
     intake = Intake(blobs, now, readers=readers)
     sync = Sync(database, intake, mailbox, now, Batches(first_sync=settings.first_sync_limit))
@@ -155,12 +164,16 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         sync=sync,
         mail=mail,
         extracting=Extracting(mail),
+        threads=Threads(database),
         sending=Sending(database, blobs, Composing(database, blobs, now), local, outbox, now),
         outbox=outbox,
         sent=Sent(database, blobs),
         attachments=Attachments(database, blobs, now),
         watching=watching,
         waiting=Waiting(database, mail, sync, watching, now, longest=timedelta(milliseconds=settings.longest_wait_ms)),
+        webhooks=Webhooks(database, poster, now),
+        webhook_results=WebhookResults(database, now),
+        telling=Telling(database, poster, now),
     )
     return App(settings, database, blobs, services, readers, now)
 
@@ -194,6 +207,7 @@ async def serving(app: App) -> AsyncIterator[str]:
         yield f"http://{host}:{port}"
     finally:
         app.services.waiting.stop()
+        app.services.webhook_results.stop()
         server.should_exit = True
         with contextlib.suppress(SystemExit):
             await task

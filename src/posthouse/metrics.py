@@ -24,6 +24,12 @@ wait_seconds = Histogram(
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 300),
     registry=registry,
 )
+webhook_attempts = Counter(
+    "posthouse_webhook_attempts",
+    "Attempts to tell a webhook something, by how they ended.",
+    ["result"],
+    registry=registry,
+)
 connectors = Gauge("posthouse_connectors", "Connectors by how they stand.", ["state"], registry=registry)
 
 

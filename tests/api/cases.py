@@ -60,7 +60,7 @@ async def ask(client: httpx2.AsyncClient, name: str, call: Call) -> httpx2.Respo
     )
 
 
-from . import cases_extracting, cases_inboxes, cases_sending  # noqa: E402 (it needs what stands above)
+from . import cases_extracting, cases_inboxes, cases_sending, cases_webhooks  # noqa: E402 (it needs what stands above)
 
 
 def _by(parameter: str, kind: str, **more: Any) -> Callable[[Own], Call]:
@@ -239,6 +239,7 @@ CASES: dict[str, Callable[[Own], Call]] = {
 CASES |= cases_extracting.CASES
 CASES |= cases_inboxes.CASES
 CASES |= cases_sending.CASES
+CASES |= cases_webhooks.CASES
 
 OWN_CASES: dict[str, Callable[[Own], Call]] = {
     "getHealth": _nothing,
@@ -246,3 +247,5 @@ OWN_CASES: dict[str, Callable[[Own], Call]] = {
     "markInbox": _inbox(),
     "assertNoEmail": _inbox(json={"timeout": 1}),
 }
+
+OWN_CASES |= cases_webhooks.OWN_CASES

@@ -1,4 +1,4 @@
-"""Good calls of the reading tools. The town's email has a text, an HTML body and an attachment."""
+"""Good calls of the reading tools and of threads. The town's email has a text, an HTML body and an attachment."""
 
 from collections.abc import Callable
 
@@ -14,6 +14,9 @@ CASES: dict[str, Callable[[Own], Call]] = {
     "getOrganizationEmailsPaginated": lambda own: Call(
         query={"inboxId": [own.inbox], "plusAddressId": own.plus_address}
     ),
+    "getEmailThreads": lambda own: Call(query={"inboxId": own.inbox}),
+    "getEmailThread": lambda own: Call(path={"threadId": own.thread}),
+    "getEmailThreadItems": lambda own: Call(path={"threadId": own.thread}, query={"sort": "DESC"}),
     "getEmailCodes": lambda own: _email(own, json={"method": "PATTERN", "customPatterns": ["(Gr.+)e"]}),
     "getEmailContentMatch": lambda own: _email(own, json={"pattern": "Guten (Tag)"}),
     "getEmailContentPart": lambda own: _email(own, query={"contentType": "text/html", "strict": "true"}),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from api import samples_webhooks
 from posthouse.api.wire import (
     accounts,
     addresses,
@@ -14,6 +15,7 @@ from posthouse.api.wire import (
     inboxes,
     mail,
     sending,
+    threads,
 )
 from posthouse.api.wire.common import WireModel
 from posthouse.model.accounts import Account
@@ -49,6 +51,7 @@ from posthouse.model.findings import (
 from posthouse.model.mail import Attachment, AttachmentEntry, Email, Inbox, SendState, SentEmail, Stored
 from posthouse.model.message import Address, Message, Transfer
 from posthouse.model.sync import SyncOutcome
+from posthouse.model.threads import Thread
 from posthouse.model.values import (
     AccountId,
     ConnectorId,
@@ -61,6 +64,7 @@ from posthouse.model.values import (
     Secret,
     SentId,
     Slice,
+    ThreadId,
 )
 
 CANARY = "tell-nobody"
@@ -80,6 +84,7 @@ INBOX_ID = InboxId(_uuid(3))
 EMAIL_ID = EmailId(_uuid(4))
 EVENT_ID = EventId(_uuid(5))
 SENT_ID = SentId(_uuid(6))
+THREAD_ID = ThreadId(_uuid(17))
 CONNECTION_ID = _uuid(7)
 SCHEDULE_ID = _uuid(8)
 
@@ -250,6 +255,7 @@ EMAIL = Email(
     external_id="4711",
     problem=None,
     stored=STORED,
+    thread_id=THREAD_ID,
 )
 BARE_EMAIL = Email(
     id=EMAIL_ID,
@@ -357,6 +363,8 @@ SENT = SentEmail(
     attachment_ids=("1761991200000-up",),
     virtual=False,
     stored=STORED,
+    in_reply_to="<17.order@example.org>",
+    thread_id=THREAD_ID,
 )
 BARE_SENT = SentEmail(
     id=SENT_ID,
@@ -381,6 +389,27 @@ BARE_SENT = SentEmail(
     attachment_ids=(),
     virtual=True,
     stored=STORED,
+)
+
+THREAD = Thread(
+    id=THREAD_ID,
+    account_id=ACCOUNT_ID,
+    created_at=MORNING,
+    first=EMAIL,
+    last=SENT,
+    count=2,
+    unread=True,
+    has_attachments=True,
+)
+BARE_THREAD = Thread(
+    id=THREAD_ID,
+    account_id=ACCOUNT_ID,
+    created_at=MORNING,
+    first=BARE_EMAIL,
+    last=BARE_EMAIL,
+    count=1,
+    unread=False,
+    has_attachments=False,
 )
 
 FOUND = FoundCodes(
@@ -487,6 +516,18 @@ def whole_answers() -> Iterator[WireModel]:
     yield mail.RawEmailJson.of("Subject: grüß\r\n\r\nhello".encode())
     yield mail.UnreadCount(count=3)
     yield from whole_findings()
+    yield threads.EmailThreadDto.of(THREAD)
+    talk = threads.EmailThreadProjection.of(THREAD)
+    yield talk
+    assert talk.sender
+    assert talk.recipients
+    assert talk.recipients.to
+    yield talk.sender
+    yield talk.recipients
+    yield talk.recipients.to[0]
+    yield threads.PageEmailThreadProjection.of(Page((THREAD,), 3, ASKED), threads.EmailThreadProjection.of)
+    yield threads.EmailThreadItemsDto(items=[threads.EmailThreadItem.of(EMAIL), threads.EmailThreadItem.of(SENT)])
+    yield threads.EmailThreadItem.of(EMAIL)
     yield mail.AttachmentMetaData.of(ATTACHMENT)
     yield mail.AttachmentProjection.of(RECEIVED)
     yield mail.PageAttachmentEntity.of(Page((RECEIVED,), 3, ASKED), mail.AttachmentProjection.of)
@@ -495,6 +536,8 @@ def whole_answers() -> Iterator[WireModel]:
     yield sending.SentEmailDto.of(SENT, MESSAGE)
     yield sending.SentEmailProjection.of(SENT)
     yield sending.PageSentEmailProjection.of(Page((SENT,), 3, ASKED), sending.SentEmailProjection.of)
+
+    yield from samples_webhooks.whole_answers(CANARY)
 
 
 def whole_findings() -> Iterator[WireModel]:
@@ -550,6 +593,10 @@ def bare_answers() -> Iterator[WireModel]:
     yield mail.EmailDto.of(BARE_EMAIL, nothing)
     yield mail.EmailPreview.of(BARE_EMAIL)
     yield mail.EmailProjection.of(BARE_EMAIL)
+    yield threads.EmailThreadDto.of(BARE_THREAD)
+    yield threads.EmailThreadProjection.of(BARE_THREAD)
+    yield threads.EmailThreadItem.of(BARE_EMAIL)
+    yield threads.EmailThreadItem.of(BARE_SENT)
     yield extracting.ExtractCodesResult.of(FoundCodes(codes=(), links=()))
     yield extracting.EmailSignatureParseResult.of(None)
     yield extracting.CheckEmailBodyResults.of(BodyCheck())
@@ -558,3 +605,4 @@ def bare_answers() -> Iterator[WireModel]:
     yield mail.RawEmailJson.of(b"")
     yield sending.SentEmailDto.of(BARE_SENT, nothing)
     yield sending.SentEmailProjection.of(BARE_SENT)
+    yield from samples_webhooks.bare_answers(CANARY)

@@ -26,7 +26,9 @@ PASSED_OVER = {
 }
 """Parameters that clients may send and that change nothing here."""
 
-ADDED = {name: {"after"} for name in BUILT if name.startswith("waitFor") and name != "waitFor"}
+NO_MARK = {"waitFor", "waitForWebhookResults"}  # in its body, and not for mail
+
+ADDED = {name: {"after"} for name in BUILT if name.startswith("waitFor") and name not in NO_MARK}
 """Parameters that MailSlurp does not have."""
 
 

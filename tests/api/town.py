@@ -62,6 +62,7 @@ class Own:
     inbox: str
     plain_inbox: str
     email: str
+    thread: str
     attachment: str
     upload: str
     sent: str
@@ -70,6 +71,10 @@ class Own:
     plain_address_tagged: str
     expired: str
     expired_inbox: str
+    webhook: str
+    account_webhook: str
+    webhook_result: str
+    webhook_message: str
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,10 @@ async def furnish(client: httpx2.AsyncClient, provider: Provider) -> Own:
         {"to": ["bob@elsewhere.example"], "subject": "Sent", "body": "Hi", "attachments": [upload]},
         status=200,
     )
+    webhook = await post(f"/inboxes/{plain['id']}/webhooks", {"url": nowhere(plain["id"]), "eventName": "NEW_EMAIL"})
+    account_webhook = await post("/webhooks", {"url": nowhere(made["id"]), "eventName": "NEW_CONTACT"})
+    await post(f"/webhooks/{webhook['id']}/test")
+    [result] = (await client.get(f"/webhooks/{webhook['id']}/results")).json()["content"]
     return Own(
         mailbox=mailbox,
         connector=made["id"],
@@ -171,6 +180,7 @@ async def furnish(client: httpx2.AsyncClient, provider: Provider) -> Own:
         inbox=made["inboxId"],
         plain_inbox=plain["id"],
         email=email["id"],
+        thread=email["threadId"],
         attachment=attachment["id"],
         upload=upload,
         sent=sent["id"],
@@ -179,7 +189,16 @@ async def furnish(client: httpx2.AsyncClient, provider: Provider) -> Own:
         plain_address_tagged=plain["emailAddress"].replace("@", "+tag@"),
         expired=expired["id"],
         expired_inbox=expired["inboxId"],
+        webhook=webhook["id"],
+        account_webhook=account_webhook["id"],
+        webhook_result=result["id"],
+        webhook_message=result["messageId"],
     )
+
+
+def nowhere(path: str) -> str:
+    """A URL of this machine where nobody listens."""
+    return f"http://127.0.0.1:9/{path}"
 
 
 def add_mailbox(provider: Provider) -> Mailbox:

@@ -19,7 +19,9 @@ from posthouse.api import (
     sending,
     sent,
     state,
+    threads,
     waiting,
+    webhooks,
 )
 from posthouse.api.docs import show_docs
 from posthouse.api.edge import Edge
@@ -39,6 +41,7 @@ CONTROLLERS: tuple[APIRouter, ...] = (
     inboxes.common,
     inboxes.bulk,
     extracting.router,
+    threads.router,
     emails.router,
     attachments.router,
     sending.router,
@@ -46,9 +49,10 @@ CONTROLLERS: tuple[APIRouter, ...] = (
     sent.router,
     accounts.router,
     waiting.router,
+    webhooks.router,
 )
 
-OWN: tuple[APIRouter, ...] = (health.router, waiting.own, state.router)
+OWN: tuple[APIRouter, ...] = (health.router, waiting.own, state.router, webhooks.own)
 """Operations that MailSlurp does not have."""
 
 

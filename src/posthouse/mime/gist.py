@@ -24,6 +24,7 @@ class Gist:
     digest: bytes
     message_id: str = ""
     in_reply_to: str = ""
+    references: tuple[str, ...] = ()
     subject: str = ""
     sender: tuple[Address, ...] = ()
     reply_to: tuple[Address, ...] = ()
@@ -48,6 +49,7 @@ def gist(raw: Buffer, reader: Reader = read) -> Gist:
             digest=hashlib.sha256(raw).digest(),
             message_id=message.message_id,
             in_reply_to=message.in_reply_to,
+            references=message.references,
             subject=message.subject,
             sender=message.sender,
             reply_to=message.reply_to,

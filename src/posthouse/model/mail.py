@@ -15,6 +15,7 @@ from posthouse.model.values import (
     PlusAddressId,
     SentId,
     Slice,
+    ThreadId,
     UploadId,
 )
 
@@ -121,6 +122,7 @@ class Email:
     external_id: str | None
     problem: str | None
     stored: Stored
+    thread_id: ThreadId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +293,9 @@ class SentEmail:
     queued: bool = False
     return_path: str | None = None
     also_known_as: str | None = None
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    thread_id: ThreadId | None = None
 
     @property
     def envelope_sender(self) -> str:

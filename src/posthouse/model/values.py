@@ -24,6 +24,7 @@ ExpiredId = NewType("ExpiredId", UUID)
 JobId = NewType("JobId", UUID)
 DeliveryId = NewType("DeliveryId", UUID)
 BounceId = NewType("BounceId", UUID)
+ThreadId = NewType("ThreadId", UUID)
 UploadId = NewType("UploadId", str)
 """An uploaded attachment's id. Attachment ids are opaque strings on the wire, unlike every other id."""
 

@@ -38,7 +38,8 @@ _NO_COMMON_VERSION = {
     "INAPPROPRIATE_FALLBACK",
     "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED",
 }
-_TRUST_IT = "or trust this certificate alone by setting sslTrust to its fingerprint, sha256:…"
+OTHER_PORT = "use its TLS port (993 for IMAP, 465 for SMTP), or STARTTLS on this one"
+TRUST_IT = "or trust this certificate alone by setting sslTrust to its fingerprint, sha256:…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,31 +143,28 @@ def failed(error: Exception, host: str, port: int) -> TlsFailed:
 
 def no_tls(host: str, port: int) -> TlsFailed:
     """The server spoke, and it was not TLS."""
-    return TlsFailed(
-        f"{host} does not speak TLS on port {port} from the start: use its TLS port (993 for IMAP, 465 for SMTP), "
-        "or STARTTLS on this one"
-    )
+    return TlsFailed(f"{host} does not speak TLS on port {port} from the start: {OTHER_PORT}")
 
 
 def _distrust(error: ssl.SSLCertVerificationError, host: str) -> str:
     code = error.verify_code
     if code == _EXPIRED:
-        return f"the certificate of {host} has expired: its owner must renew it, {_TRUST_IT}"
+        return f"the certificate of {host} has expired: its owner must renew it, {TRUST_IT}"
     if code == _NOT_YET_VALID:
-        return f"the certificate of {host} is not valid yet: check this machine's clock, {_TRUST_IT}"
+        return f"the certificate of {host} is not valid yet: check this machine's clock, {TRUST_IT}"
     if code == _SELF_SIGNED:
-        return f"the certificate of {host} is self-signed, so nobody vouches for it: install another, {_TRUST_IT}"
+        return f"the certificate of {host} is self-signed, so nobody vouches for it: install another, {TRUST_IT}"
     if code in _WRONG_NAME:
         return (
             f"the certificate is made out to other names than {host}: use the name that the provider gives "
-            f"for its server, {_TRUST_IT}"
+            f"for its server, {TRUST_IT}"
         )
     if code in _UNKNOWN_AUTHORITY:
         return (
             f"the certificate of {host} is issued by an authority that we don't know, or its chain is incomplete: "
-            f"have the server send the whole chain, {_TRUST_IT}"
+            f"have the server send the whole chain, {TRUST_IT}"
         )
-    return f"the certificate of {host} is not trusted ({error.verify_message}): install another, {_TRUST_IT}"
+    return f"the certificate of {host} is not trusted ({error.verify_message}): install another, {TRUST_IT}"
 
 
 def _versions(names: tuple[str, ...]) -> tuple[ssl.TLSVersion, ssl.TLSVersion]:

@@ -14,8 +14,12 @@ from posthouse.services.outbox import Outbox
 from posthouse.services.sending import Sending
 from posthouse.services.sent import Sent
 from posthouse.services.sync import Sync
+from posthouse.services.telling import Telling
+from posthouse.services.threads import Threads
 from posthouse.services.waiting import Waiting
 from posthouse.services.watching import Watching
+from posthouse.services.webhook_results import WebhookResults
+from posthouse.services.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +34,13 @@ class Services:
     sync: Sync
     mail: Mail
     extracting: Extracting
+    threads: Threads
     sending: Sending
     sent: Sent
     outbox: Outbox
     attachments: Attachments
     watching: Watching
     waiting: Waiting
+    webhooks: Webhooks
+    webhook_results: WebhookResults
+    telling: Telling

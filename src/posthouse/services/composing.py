@@ -80,6 +80,7 @@ class Composing:
         domain = draft.sender.email.rpartition("@")[2]
         message_id = f"{uuid4()}@{domain}"
         message = write(draft, message_id=message_id, date=date or now)
+        written = read(message)
         [stored] = await self._blobs.put([message])
         return SentEmail(
             id=SentId(new_id(now)),
@@ -100,10 +101,12 @@ class Composing:
             message_id=message_id,
             is_html=outgoing.is_html,
             size=len(message),
-            excerpt=excerpt(read(message)),
+            excerpt=excerpt(written),
             attachment_ids=outgoing.attachments,
             virtual=inbox.virtual,
             stored=stored,
+            in_reply_to=written.in_reply_to,
+            references=written.references,
         )
 
     async def _upload(self, account: AccountId, upload_id: str) -> Upload:

@@ -224,4 +224,10 @@ def _filing(account: AccountId, inbox: InboxId, prepared: Prepared, now: datetim
         problem=gist.problem or incoming.cut,
         stored=prepared.stored,
     )
-    return Filing(email=email, digest=prepared.digest, attachments=attachments, words=gist.words)
+    return Filing(
+        email=email,
+        digest=prepared.digest,
+        attachments=attachments,
+        words=gist.words,
+        references=gist.references,
+    )

@@ -210,7 +210,7 @@ class Sending:
         try:
             async with self._database.transaction() as tx:
                 await tx.packs.use([sent.stored.pack], now)
-                await tx.sent.add(sent)
+                sent = await tx.sent.add(sent)
                 await self._outbox.add(tx, errand, begin - now)
                 if wish.key is not None:
                     part = Part(wish.part, fingerprint, sent.id)

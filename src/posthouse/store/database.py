@@ -30,18 +30,22 @@ from posthouse.store.accounts import Accounts
 from posthouse.store.addresses import ExpiredInboxes, PlusAddresses
 from posthouse.store.claims import Claims
 from posthouse.store.connectors import Connectors
+from posthouse.store.conversations import Conversations
 from posthouse.store.events import Events
 from posthouse.store.folders import Folders
 from posthouse.store.inboxes import Inboxes
 from posthouse.store.journal import Journal
+from posthouse.store.lanes import Lanes
 from posthouse.store.mail import Mail
 from posthouse.store.outbox import Outbox
 from posthouse.store.packs import Packs
+from posthouse.store.results import Results
 from posthouse.store.sealing import Seal
 from posthouse.store.sent import Sent
 from posthouse.store.signals import CHANNEL, Signals
 from posthouse.store.standings import Standings
 from posthouse.store.uploads import Uploads
+from posthouse.store.webhooks import Webhooks
 
 _DEADLOCK = "40P01"  # PostgreSQL ends one of two transactions that wait for each other
 
@@ -101,6 +105,10 @@ class Transaction:
         return Uploads(self.connection)
 
     @cached_property
+    def conversations(self) -> Conversations:
+        return Conversations(self.connection)
+
+    @cached_property
     def sent(self) -> Sent:
         return Sent(self.connection)
 
@@ -123,6 +131,18 @@ class Transaction:
     @cached_property
     def packs(self) -> Packs:
         return Packs(self.connection)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        return Webhooks(self.connection, self._seal)
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        return Lanes(self.connection)
+
+    @cached_property
+    def results(self) -> Results:
+        return Results(self.connection)
 
 
 class Database:

@@ -68,3 +68,8 @@ class Journal:
     async def position(self, inbox: InboxId) -> int:
         """The position of an inbox's last line; 0 when nothing has happened yet."""
         return await self._connection.scalar(sa.select(inboxes.c.position).where(inboxes.c.id == inbox)) or 0
+
+    async def position_at(self, inbox: InboxId, moment: datetime) -> int:
+        """The position of the last line that was written by this moment; 0 when there is none."""
+        query = sa.select(sa.func.max(journal.c.position)).where(journal.c.inbox_id == inbox, journal.c.at <= moment)
+        return await self._connection.scalar(query) or 0

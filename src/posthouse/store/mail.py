@@ -17,17 +17,19 @@ from posthouse.model.values import AccountId, EmailId, InboxId, Page, PlusAddres
 from posthouse.store import search
 from posthouse.store.rows import Row, addresses_from_json, addresses_to_json, bounded, read_page
 from posthouse.store.tables import attachments, emails, journal, plus_address_emails, plus_addresses
+from posthouse.store.threads import Naming, Threads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filing:
     """An email to be filed, with everything that is not in its preview: `words`, with blanks between them,
-    are what a search finds it by."""
+    are what a search finds it by, `references` the Message-IDs that it refers to, besides the one that it answers."""
 
     email: Email
     digest: bytes
     attachments: tuple[Attachment, ...]
     words: str
+    references: tuple[str, ...] = ()
 
 
 _ADD = sa.insert(emails).returning(emails.c.id, emails.c.number)
@@ -53,10 +55,13 @@ class Mail:
     # Filing
 
     async def add(self, filings: Sequence[Filing]) -> dict[EmailId, int]:
-        """File emails, in this order. Their numbers, by id."""
+        """File emails of one account, in this order, each in its thread. Their numbers, by id."""
         if not filings:
             return {}
-        inserted = await self._connection.execute(_ADD, [_email_row(f) for f in filings])
+        places = await Threads(self._connection).place(filings[0].email.account_id, [_naming(f) for f in filings])
+        inserted = await self._connection.execute(
+            _ADD, [_email_row(f) | {"thread_id": thread} for f, thread in zip(filings, places, strict=True)]
+        )
         numbers: dict[EmailId, int] = {row.id: row.number for row in inserted}
         parts = [_attachment_row(f.email.account_id, part) for f in filings for part in f.attachments]
         if parts:
@@ -86,11 +91,16 @@ class Mail:
 
     async def get(self, account: AccountId, email: EmailId) -> Email | None:
         row = (await self._connection.execute(_GET, {"account": account, "email": email})).mappings().first()
-        return None if row is None else _email(row)
+        return None if row is None else email_of(row)
+
+    async def by_ids(self, ids: Sequence[EmailId]) -> list[Email]:
+        """Those of these emails (a thousand at most) that are there, whoever they belong to: for the engine."""
+        query = sa.select(emails).where(emails.c.id.in_(ids))
+        return [email_of(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def page(self, account: AccountId, query: EmailQuery) -> Page[Email]:
         return await read_page(
-            self._connection, _matching(self._connection.dialect.name, account, query), query.slice, _email
+            self._connection, _matching(self._connection.dialect.name, account, query), query.slice, email_of
         )
 
     async def batch(
@@ -103,7 +113,7 @@ class Mail:
         if beyond is not None:
             found = found.where(emails.c.number < beyond if downwards else emails.c.number > beyond)
         found = found.order_by(emails.c.number.desc() if downwards else emails.c.number).limit(most)
-        return [(row["number"], _email(row)) for row in (await self._connection.execute(found)).mappings()]
+        return [(row["number"], email_of(row)) for row in (await self._connection.execute(found)).mappings()]
 
     async def those(self, account: AccountId, query: EmailQuery, ids: Sequence[EmailId]) -> list[tuple[int, Email]]:
         """Of these emails (a thousand at most) the ones that the query asks for, in its order, with their numbers."""
@@ -111,7 +121,7 @@ class Mail:
             await self._connection.execute(_among(self._connection.dialect.name, account, query), {"ids": ids})
         ).mappings()
         downwards = query.slice.sort is Sort.DESC
-        return sorted(((row["number"], _email(row)) for row in rows), key=itemgetter(0), reverse=downwards)
+        return sorted(((row["number"], email_of(row)) for row in rows), key=itemgetter(0), reverse=downwards)
 
     async def tally(self, account: AccountId, query: EmailQuery) -> int:
         """How many emails the query asks for."""
@@ -121,7 +131,7 @@ class Mail:
     async def latest(self, account: AccountId, inbox_ids: Sequence[InboxId] = ()) -> Email | None:
         query = _within(sa.select(emails).where(emails.c.account_id == account), inbox_ids)
         row = (await self._connection.execute(query.order_by(emails.c.number.desc()).limit(1))).mappings().first()
-        return None if row is None else _email(row)
+        return None if row is None else email_of(row)
 
     async def count(self, account: AccountId, inbox_ids: Sequence[InboxId] = (), *, unread_only: bool = False) -> int:
         query = _within(sa.select(sa.func.count()).where(emails.c.account_id == account), inbox_ids)
@@ -132,6 +142,14 @@ class Mail:
     async def attachments(self, email: EmailId) -> list[Attachment]:
         query = sa.select(attachments).where(attachments.c.email_id == email).order_by(attachments.c.number)
         return [_attachment(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def attachments_of(self, ids: Sequence[EmailId]) -> dict[EmailId, list[Attachment]]:
+        """The attachments of each of these emails."""
+        query = sa.select(attachments).where(attachments.c.email_id.in_(ids)).order_by(attachments.c.number)
+        found: dict[EmailId, list[Attachment]] = {}
+        for row in (await self._connection.execute(query)).mappings():
+            found.setdefault(row["email_id"], []).append(_attachment(row))
+        return found
 
     async def attachment(self, account: AccountId, attachment: str) -> Attachment | None:
         query = sa.select(attachments).where(
@@ -193,7 +211,7 @@ class Mail:
         """Delete emails: some, or those of some inboxes, or all within the slice's bounds; at most `most`, so
         that no transaction grows long. The caller holds their inboxes, and gives their packs back."""
         chosen = bounded(
-            sa.select(emails.c.number, emails.c.id, emails.c.inbox_id, emails.c.pack).where(
+            sa.select(emails.c.number, emails.c.id, emails.c.inbox_id, emails.c.pack, emails.c.thread_id).where(
                 emails.c.account_id == account
             ),
             emails.c.created_at,
@@ -207,6 +225,7 @@ class Mail:
         numbers = [row.number for row in rows]
         await search.forget(self._connection, numbers)
         await self._connection.execute(sa.delete(emails).where(emails.c.number.in_(numbers)))
+        await Threads(self._connection).forget_empty(row.thread_id for row in rows)
         return [Removed(row.inbox_id, row.id, row.pack) for row in rows]
 
 
@@ -277,6 +296,11 @@ def stored_of(row: Row, size: int | None = None) -> Stored:
     )
 
 
+def _naming(filing: Filing) -> Naming:
+    email = filing.email
+    return Naming(email.message_id, (email.in_reply_to, *filing.references), email.created_at)
+
+
 def _email_row(filing: Filing) -> dict[str, Any]:
     email = filing.email
     return {
@@ -310,7 +334,7 @@ def _email_row(filing: Filing) -> dict[str, Any]:
     }
 
 
-def _email(row: Row) -> Email:
+def email_of(row: Row) -> Email:
     return Email(
         id=row["id"],
         account_id=row["account_id"],
@@ -338,6 +362,7 @@ def _email(row: Row) -> Email:
         external_id=row["external_id"],
         problem=row["problem"],
         stored=stored_of(row),
+        thread_id=row["thread_id"],
     )
 
 

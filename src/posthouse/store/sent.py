@@ -1,6 +1,6 @@
 """Rows of sent emails, and of those still on their way."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from posthouse.model.values import AccountId, InboxId, Page, SentId, Slice
 from posthouse.store.mail import stored_columns, stored_of
 from posthouse.store.rows import Row, addresses_from_json, addresses_to_json, bounded, read_page
 from posthouse.store.tables import sent_emails
+from posthouse.store.threads import Naming, Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,10 @@ class Sent:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, sent: SentEmail) -> None:
+    async def add(self, sent: SentEmail) -> SentEmail:
+        """File a sent email; it comes back with its thread."""
+        naming = Naming(sent.message_id, (sent.in_reply_to, *sent.references), sent.created_at)
+        [thread] = await Threads(self._connection).place(sent.account_id, [naming])
         await self._connection.execute(
             sa.insert(sent_emails).values(
                 id=sent.id,
@@ -52,9 +56,12 @@ class Sent:
                 queued=sent.queued,
                 return_path=sent.return_path,
                 also_known_as=sent.also_known_as,
+                in_reply_to=sent.in_reply_to,
+                thread_id=thread,
                 **stored_columns(sent.stored),
             )
         )
+        return replace(sent, thread_id=thread)
 
     async def settle(self, sent: SentEmail) -> bool:
         """Write down how far a send has come. False when it was deleted meanwhile."""
@@ -75,14 +82,14 @@ class Sent:
     async def get(self, account: AccountId, sent: SentId) -> SentEmail | None:
         query = sa.select(sent_emails).where(sent_emails.c.account_id == account, sent_emails.c.id == sent)
         row = (await self._connection.execute(query)).mappings().first()
-        return None if row is None else _sent(row)
+        return None if row is None else sent_of(row)
 
     async def by_id(self, sent: SentId) -> SentEmail | None:
         """As `get`, whosever it is."""
         row = (
             (await self._connection.execute(sa.select(sent_emails).where(sent_emails.c.id == sent))).mappings().first()
         )
-        return None if row is None else _sent(row)
+        return None if row is None else sent_of(row)
 
     async def page(
         self, account: AccountId, slice_: Slice, *, inbox: InboxId | None = None, search: str = ""
@@ -100,7 +107,7 @@ class Sent:
                 *(sa.cast(sent_emails.c[c], sa.Text) for c in ("to", "cc", "bcc")),
             )
             query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
-        return await read_page(self._connection, query, slice_, _sent)
+        return await read_page(self._connection, query, slice_, sent_of)
 
     async def count(self, account: AccountId, inbox: InboxId) -> int:
         query = sa.select(sa.func.count()).where(
@@ -125,11 +132,13 @@ class Sent:
         if inbox is not None:
             query = query.where(sent_emails.c.inbox_id == inbox)
         query = bounded(query, sent_emails.c.created_at, slice_)
-        removed = await self._connection.execute(query.returning(sent_emails.c.id, sent_emails.c.pack))
+        returned = query.returning(sent_emails.c.id, sent_emails.c.pack, sent_emails.c.thread_id)
+        removed = (await self._connection.execute(returned)).all()
+        await Threads(self._connection).forget_empty(row.thread_id for row in removed)
         return [RemovedSent(row.id, row.pack) for row in removed]
 
 
-def _sent(row: Row) -> SentEmail:
+def sent_of(row: Row) -> SentEmail:
     return SentEmail(
         id=row["id"],
         account_id=row["account_id"],
@@ -156,5 +165,7 @@ def _sent(row: Row) -> SentEmail:
         queued=row["queued"],
         return_path=row["return_path"],
         also_known_as=row["also_known_as"],
+        in_reply_to=row["in_reply_to"],
+        thread_id=row["thread_id"],
         stored=stored_of(row),
     )

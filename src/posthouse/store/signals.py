@@ -2,7 +2,7 @@
 
 A signal is a hint, never the truth: it can come for nothing, come twice or (when a connection to PostgreSQL breaks)
 not come at all. Who waits for something listens first, then looks, then waits, and looks again now and then whatever
-happens. Topics are texts: `inbox:ID`, `connector:ID`.
+happens. Topics are texts: `inbox:ID`, `connector:ID`; who listens to `inbox` hears of all of them.
 
 Signals reach the listeners of this process directly, and those of other processes on the same PostgreSQL by
 LISTEN/NOTIFY.
@@ -62,8 +62,9 @@ class Signals:
     def tell(self, topics: Iterable[str]) -> None:
         """Wake the listeners of this process."""
         for topic in topics:
-            for listener in self._listeners.get(topic, ()):
-                listener.news.set()
+            for heard in {topic, topic.partition(":")[0]}:
+                for listener in self._listeners.get(heard, ()):
+                    listener.news.set()
 
     async def connect(self, dsn: str) -> None:
         """Hear the signals of other processes too, from a PostgreSQL database. Returns when it does."""

@@ -223,7 +223,7 @@ class EmailPreview(WireModel):
     created_at: Moment
     read: bool
     attachments: list[str] | None
-    thread_id: UUID | None = None
+    thread_id: UUID | None
     message_id: str | None
     in_reply_to: str | None
     sender: Sender | None
@@ -260,7 +260,7 @@ class EmailProjection(WireModel):
     created_at: Moment
     read: bool
     attachments: list[str] | None
-    thread_id: UUID | None = None
+    thread_id: UUID | None
     message_id: str | None
     in_reply_to: str | None
     sender: Sender | None
@@ -321,7 +321,7 @@ class EmailDto(WireModel):
     body_part_content_types: list[str] | None
     external_id: str | None
     message_id: str | None
-    thread_id: UUID | None = None
+    thread_id: UUID | None
     in_reply_to: str | None
     favourite: bool | None
     size_bytes: int | None
@@ -367,6 +367,7 @@ def _told(email: Email) -> dict[str, Any]:
         "attachments": list(email.attachment_ids),
         "message_id": bare_id(email.message_id),
         "in_reply_to": bare_id(email.in_reply_to),
+        "thread_id": email.thread_id,
         "sender": Sender.of(email.sender) if email.sender else None,
         "recipients": EmailRecipients.of(email.to, email.cc, email.bcc),
         "favourite": email.favourite,

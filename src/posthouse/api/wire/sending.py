@@ -153,7 +153,7 @@ class SentEmailProjection(WireModel):
     inbox_id: UUID
     subject: str | None
     from_: str | None
-    thread_id: UUID | None = None
+    thread_id: UUID | None
     recipients: EmailRecipients | None
     attachments: list[str]
     text_excerpt: str | None
@@ -163,7 +163,7 @@ class SentEmailProjection(WireModel):
     bcc: list[str]
     created_at: Moment
     message_id: str | None
-    in_reply_to: str | None = None
+    in_reply_to: str | None
     sender: Sender | None
     body_md5_hash: str | None = None
     virtual_send: bool
@@ -216,7 +216,7 @@ class SentEmailDto(WireModel):
     template_id: UUID | None = None
     template_variables: dict[str, Any] | None = None
     headers: dict[str, str] | None
-    thread_id: UUID | None = None
+    thread_id: UUID | None
     body_excerpt: str | None
     text_excerpt: str | None
     in_reply_to: str | None
@@ -245,7 +245,6 @@ class SentEmailDto(WireModel):
             sent_at=sent.sent_at or sent.created_at,
             message_ids=[message_id] if message_id else [],
             headers={name: values[0] for name, values in headers.items()},
-            in_reply_to=bare_id(message.in_reply_to),
             size_bytes=sent.size,
             transport=Transport.SANDBOX_LOCAL if sent.stays_here else Transport.PUBLIC_EMAIL,
         )
@@ -256,6 +255,8 @@ def _told(sent: SentEmail) -> dict[str, Any]:
         "id": sent.id,
         "user_id": sent.account_id,
         "inbox_id": sent.inbox_id,
+        "thread_id": sent.thread_id,
+        "in_reply_to": bare_id(sent.in_reply_to),
         "subject": sent.subject,
         "from_": sent.sender.email,
         "sender": Sender.of(sent.sender),

@@ -39,8 +39,8 @@ class MarkDto(WireModel):
         return cls(mark=f"{_MARK}{base64.urlsafe_b64encode(content).decode()}")
 
 
-def parse_mark(text: str | None) -> Mark | None:
-    """The mark that a client has kept. Raises Invalid."""
+def parse_mark(text: str | None, *, where: str = "after") -> Mark | None:
+    """The mark that a client has kept. Raises Invalid, which names the key where it stood."""
     if text is None:
         return None
     try:
@@ -48,7 +48,7 @@ def parse_mark(text: str | None) -> Mark | None:
     except ValueError:
         content = b""
     if not text.startswith(_MARK) or len(content) != 24:
-        raise Invalid("after: this is no mark: POST /inboxes/{inboxId}/mark makes one")
+        raise Invalid(f"{where}: this is no mark: POST /inboxes/{{inboxId}}/mark makes one")
     return Mark(InboxId(UUID(bytes=content[:16])), int.from_bytes(content[16:], "big"))
 
 

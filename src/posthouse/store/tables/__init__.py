@@ -24,6 +24,8 @@ from posthouse.store.tables.connectors import (
 from posthouse.store.tables.mail import attachments, emails, inboxes, journal, packs
 from posthouse.store.tables.reports import bounced_recipients, bounces, delivery_statuses
 from posthouse.store.tables.sending import outbox, scheduled_jobs, sending_keys, sent_emails
+from posthouse.store.tables.threads import mentions, threads
+from posthouse.store.tables.webhooks import webhook_lanes, webhook_messages, webhook_results, webhooks
 
 __all__ = [
     "Json",
@@ -49,6 +51,7 @@ __all__ = [
     "inboxes",
     "journal",
     "live_connectors",
+    "mentions",
     "metadata",
     "moments",
     "occurrences",
@@ -62,6 +65,11 @@ __all__ = [
     "sent_emails",
     "standings",
     "templates",
+    "threads",
     "usage",
+    "webhook_lanes",
+    "webhook_messages",
+    "webhook_results",
+    "webhooks",
     "workers",
 ]

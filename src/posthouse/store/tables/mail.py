@@ -23,7 +23,17 @@ inboxes = sa.Table(
     # The last position in this inbox's journal; raising it takes the row's lock, which is what keeps the journal
     # without gaps and makes every taking-in of mail wait its turn, one inbox at a time.
     sa.Column("position", sa.BigInteger, nullable=False, server_default="0"),
+    # Up to which position of its journal the webhooks have been called.
+    sa.Column("told", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index(None, "account_id", "number"),
+)
+
+# The inboxes with news for webhooks: few, whatever there is in all.
+sa.Index(
+    "ix_inboxes_untold",
+    inboxes.c.id,
+    sqlite_where=inboxes.c.position > inboxes.c.told,
+    postgresql_where=inboxes.c.position > inboxes.c.told,
 )
 
 emails = sa.Table(
@@ -56,6 +66,8 @@ emails = sa.Table(
     sa.Column("folder", Words),
     sa.Column("external_id", sa.Text),
     sa.Column("problem", Words),
+    # No reference: threads are joined, and what is in them moves.
+    sa.Column("thread_id", sa.Uuid, index=True),
     sa.Column("pack", sa.Text, nullable=False, index=True),
     sa.Column("pack_offset", sa.BigInteger, nullable=False),
     sa.Column("pack_length", sa.BigInteger, nullable=False),

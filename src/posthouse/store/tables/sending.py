@@ -30,6 +30,8 @@ sent_emails = sa.Table(
     sa.Column("excerpt", Words, nullable=False),
     sa.Column("attachment_ids", Json, nullable=False),
     sa.Column("virtual", sa.Boolean, nullable=False),
+    sa.Column("in_reply_to", Words, nullable=False, server_default=""),
+    sa.Column("thread_id", sa.Uuid, index=True),
     sa.Column("pack", sa.Text, nullable=False),
     sa.Column("pack_offset", sa.BigInteger, nullable=False),
     sa.Column("pack_length", sa.BigInteger, nullable=False),

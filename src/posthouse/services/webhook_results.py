@@ -1,0 +1,136 @@
+"""How it went to tell webhooks something: shown, waited for, and told again."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from posthouse.model.errors import NoMatchInTime, NotFound, Unavailable
+from posthouse.model.values import AccountId, Clock, InboxId, Page
+from posthouse.model.webhooks import Message, MessageId, Result, ResultId, ResultQuery, WebhookId
+from posthouse.store.database import Database, Transaction
+
+MOST_WAITED_FOR = 100
+_LOOK_AGAIN = 2.0  # seconds after which a wait looks again although it was told nothing
+_LONGEST = timedelta(milliseconds=299_999)
+_AT_ONCE = 500
+_STOP = "webhook results:stop"
+
+
+class WebhookResults:
+    def __init__(self, database: Database, now: Clock) -> None:
+        self._database = database
+        self._now = now
+        self._stopping = False
+
+    # Showing
+
+    async def page(self, account: AccountId, query: ResultQuery) -> Page[Result]:
+        """Raises NotFound when a webhook is asked for that is not there."""
+        async with self._database.reading() as tx:
+            if query.webhook_id is not None:
+                await _require_webhook(tx, account, query.webhook_id)
+            return await tx.results.page(account, query)
+
+    async def get(self, account: AccountId, result_id: ResultId) -> Result:
+        """A result, which counts as seen from now on."""
+        async with self._database.reading() as tx:
+            result = await _require(tx, account, result_id)
+        if not result.seen:
+            async with self._database.transaction() as tx:
+                await tx.results.mark_seen(result_id, self._now())
+        return result
+
+    async def count(self, account: AccountId, webhook_id: WebhookId) -> int:
+        async with self._database.reading() as tx:
+            await _require_webhook(tx, account, webhook_id)
+            return await tx.results.count(account, webhook_id)
+
+    async def unseen_failures(self, account: AccountId) -> int:
+        async with self._database.reading() as tx:
+            return await tx.results.unseen_failures(account)
+
+    # Waiting
+
+    async def wait(self, account: AccountId, webhook_id: WebhookId, count: int, timeout: timedelta) -> list[Result]:
+        """The results of a webhook, oldest first, once there are so many. Raises NoMatchInTime, NotFound and
+        Unavailable."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + min(timeout, _LONGEST).total_seconds()
+        with self._database.signals.listen(f"webhook:{webhook_id}", _STOP) as listener:
+            while True:
+                async with self._database.reading() as tx:
+                    await _require_webhook(tx, account, webhook_id)
+                    found = await tx.results.first(account, webhook_id, MOST_WAITED_FOR)
+                if len(found) >= count:
+                    return found
+                left = deadline - clock()
+                if self._stopping:
+                    raise Unavailable("this server stops just now: ask again in a moment")
+                if left <= 0:
+                    raise NoMatchInTime(f"the webhook has {len(found)} results, and {count} were waited for")
+                await listener.next(min(_LOOK_AGAIN, left))
+
+    def stop(self) -> None:
+        """End all waits, and those to come: this server stops."""
+        self._stopping = True
+        self._database.signals.tell([_STOP])
+
+    # Telling again
+
+    async def redrive(self, account: AccountId, result_id: ResultId) -> str | None:
+        """Have the message of this result told again, whatever became of it. Why not, where it can't be."""
+        redrive = uuid4()
+        async with self._database.transaction() as tx:
+            result = await _require(tx, account, result_id)
+            message = await tx.lanes.message(account, result.message_id)
+            if message is None:
+                return "what was said is not kept any more"
+            if message.position == 0 or message.inbox_id is None:
+                return "this was a test: POST /webhooks/{webhookId}/test makes another"
+            await self._say_again(tx, {message.inbox_id: [message]}, redrive)
+        return None
+
+    async def redrive_all(self, account: AccountId) -> int:
+        """Have all that was given up told again, and all that waits for another try tried at once. How many messages
+        had been given up."""
+        count, redrive = 0, uuid4()
+        async with self._database.transaction() as tx:
+            for webhook, inbox in sorted(await tx.lanes.open_lanes(account), key=lambda key: key[1]):
+                if await tx.inboxes.hold(inbox):
+                    await tx.lanes.reopen((webhook, inbox), self._now())
+            tx.signal("webhooks")
+        while True:
+            async with self._database.transaction() as tx:
+                given_up = await tx.lanes.given_up(account, _AT_ONCE)
+                by_inbox: dict[InboxId, list[Message]] = {}
+                for message in given_up:
+                    assert message.inbox_id is not None, "a test is never given up"
+                    by_inbox.setdefault(message.inbox_id, []).append(message)
+                await self._say_again(tx, by_inbox, redrive)
+            count += len(given_up)
+            if len(given_up) < _AT_ONCE:
+                return count
+
+    async def _say_again(self, tx: Transaction, by_inbox: dict[InboxId, list[Message]], redrive: UUID) -> None:
+        now = self._now()
+        for inbox, messages in sorted(by_inbox.items()):  # in one order everywhere
+            if not await tx.inboxes.hold(inbox):
+                continue
+            ids: list[MessageId] = [message.id for message in messages]
+            await tx.lanes.say_again(ids, now)
+            await tx.results.mark_redriven(ids, redrive, now)
+            for webhook in sorted({message.webhook_id for message in messages}):
+                await tx.lanes.reopen((webhook, inbox), now)
+        tx.signal("webhooks")
+
+
+async def _require(tx: Transaction, account: AccountId, result_id: ResultId) -> Result:
+    result = await tx.results.get(account, result_id)
+    if result is None:
+        raise NotFound(f"there is no webhook result {result_id}")
+    return result
+
+
+async def _require_webhook(tx: Transaction, account: AccountId, webhook_id: WebhookId) -> None:
+    if await tx.webhooks.get(account, webhook_id) is None:
+        raise NotFound(f"there is no webhook {webhook_id}")
