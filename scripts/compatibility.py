@@ -58,7 +58,9 @@ _INBOX = (
     "difference; an inbox that expires is gone with all its mail"
 )
 _SEND = (
-    "contacts, groups, templates, tracking pixels and AMP are refused (400), as is more than one text body; "
+    "tracking pixels and AMP are refused (400), as is more than one text body; where contacts make several emails of "
+    "one, these are queued and the first is told; moustaches are filled in where there is a template, a contact or "
+    "`templateVariables`, and a name without a value is left empty; "
     "addresses are always checked, whatever `validateEmailAddresses` says; `ignoreEmptyRecipients`, "
     "`filterBouncedRecipients`, `charset` and the body's `inboxId` change nothing; mail to inboxes of this server is "
     "delivered here, all other mail needs a connector's SMTP server"
@@ -67,6 +69,7 @@ _SIMPLE = (
     "without `senderId` the oldest connector that can send is used where somebody outside is written to, else a new "
     "inbox; a body with a tag in it is HTML"
 )
+_TEMPLATE = "variables, sections and inverted sections; partials and other delimiters are refused (400)"
 _IMPORT = "`runPipeline` changes nothing: what is imported is journaled, waited for and told to webhooks like all mail"
 _INCLUDE = "those in `include` are listed whatever else is asked for"
 _WAIT = "`after`, a mark, is taken besides; an external mailbox is asked meanwhile"
@@ -107,6 +110,11 @@ DIFFERENCES: dict[str, str] = {
     "importEmailIntoInboxBytes": f"{_IMPORT}; the body is the message, which the Python client does not send",
     "flushExpired": "an inbox that expires is gone with all its mail",
     "getExpiredInboxes": "only the records are left of expired inboxes",
+    "replyToEmail": "nothing is quoted; `charset` and `sendStrategy` change nothing",
+    "forwardEmail": "`filterBouncedRecipients` changes nothing",
+    "createTemplate": _TEMPLATE,
+    "updateTemplate": _TEMPLATE,
+    "createContact": "`verifyEmailAddresses` changes nothing: an address is judged by how it is written",
     "deleteAllAttachments": "deletes uploads; received attachments go with their emails",
     "doesInboxExist": "looks at inboxes of the account alone; `allowCatchAll`, `ipAddress`, `sender` change nothing",
     "sendEmail": _SEND,

@@ -36,10 +36,14 @@ from posthouse.remote.web import post_to
 from posthouse.services import Services
 from posthouse.services.accounts import Accounts
 from posthouse.services.addresses import PlusAddresses
+from posthouse.services.addressing import Addressing
+from posthouse.services.answering import Answering
 from posthouse.services.attachments import Attachments
 from posthouse.services.composing import Composing
 from posthouse.services.connectors import Connectors
+from posthouse.services.contacts import Contacts
 from posthouse.services.delivering import Delivering
+from posthouse.services.drafts import Drafts
 from posthouse.services.extracting import Extracting
 from posthouse.services.fetching import Batches
 from posthouse.services.importing import Importing
@@ -54,6 +58,7 @@ from posthouse.services.sent import Sent
 from posthouse.services.sentfolder import SentFolder
 from posthouse.services.sync import Sync
 from posthouse.services.telling import Telling
+from posthouse.services.templates import Templates
 from posthouse.services.threads import Threads
 from posthouse.services.waiting import Waiting
 from posthouse.services.watching import Watching
@@ -165,7 +170,11 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         mail=mail,
         extracting=Extracting(mail),
         threads=Threads(database),
-        sending=Sending(database, blobs, Composing(database, blobs, now), local, outbox, now),
+        sending=Sending(database, blobs, Addressing(database), Composing(database, blobs, now), local, outbox, now),
+        answering=Answering(database, blobs),
+        drafts=Drafts(database, now),
+        templates=Templates(database, now),
+        contacts=Contacts(database, now),
         outbox=outbox,
         sent=Sent(database, blobs),
         attachments=Attachments(database, blobs, now),

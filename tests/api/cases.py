@@ -43,7 +43,10 @@ OWN_BUILT: dict[str, Operation] = {
 }
 """Operations that MailSlurp does not have."""
 
-OPERATIONS_BY_NAME = {one.name: one for one in known_operations().operations} | OWN_BUILT
+# Some names are used twice by the clients: what a mail product needs goes before the rest.
+OPERATIONS_BY_NAME = {
+    one.name: one for one in sorted(known_operations().operations, key=lambda one: one.tier, reverse=True)
+} | OWN_BUILT
 
 
 async def ask(client: httpx2.AsyncClient, name: str, call: Call) -> httpx2.Response:
@@ -60,7 +63,13 @@ async def ask(client: httpx2.AsyncClient, name: str, call: Call) -> httpx2.Respo
     )
 
 
-from . import cases_extracting, cases_inboxes, cases_sending, cases_webhooks  # noqa: E402 (it needs what stands above)
+from . import (  # noqa: E402 (they need what stands above)
+    cases_composing,
+    cases_extracting,
+    cases_inboxes,
+    cases_sending,
+    cases_webhooks,
+)
 
 
 def _by(parameter: str, kind: str, **more: Any) -> Callable[[Own], Call]:
@@ -237,6 +246,7 @@ CASES: dict[str, Callable[[Own], Call]] = {
 }
 
 CASES |= cases_extracting.CASES
+CASES |= cases_composing.CASES
 CASES |= cases_inboxes.CASES
 CASES |= cases_sending.CASES
 CASES |= cases_webhooks.CASES

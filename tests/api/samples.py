@@ -1,6 +1,7 @@
 """One of everything that we can say: words of ours, whole and bare, and the answers that they become."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from posthouse.api.wire import (
     accounts,
     addresses,
     common,
+    composing,
     connections,
     connectors,
     extracting,
@@ -20,6 +22,7 @@ from posthouse.api.wire import (
 from posthouse.api.wire.common import WireModel
 from posthouse.model.accounts import Account
 from posthouse.model.addresses import ExpiredInbox, PlusAddress
+from posthouse.model.composing import Contact, Group, KeptDraft, Template
 from posthouse.model.connectors import (
     Connector,
     ImapConnection,
@@ -55,15 +58,19 @@ from posthouse.model.threads import Thread
 from posthouse.model.values import (
     AccountId,
     ConnectorId,
+    ContactId,
+    DraftId,
     EmailId,
     EventId,
     ExpiredId,
+    GroupId,
     InboxId,
     Page,
     PlusAddressId,
     Secret,
     SentId,
     Slice,
+    TemplateId,
     ThreadId,
 )
 
@@ -254,6 +261,7 @@ EMAIL = Email(
     folder="INBOX/Support",
     external_id="4711",
     problem=None,
+    plus_address_id=PlusAddressId(_uuid(9)),
     stored=STORED,
     thread_id=THREAD_ID,
 )
@@ -427,6 +435,50 @@ CHECKED = BodyCheck(
     links=(Issue("http://example.org/", "the address is not encrypted (http:)", Severity.WARNING),),
     images=(Issue("", "the image has no address", Severity.ERROR),),
 )
+CONTACT = Contact(
+    id=ContactId(_uuid(11)),
+    account_id=ACCOUNT_ID,
+    first_name="Ann",
+    last_name="Archer",
+    company="Archery",
+    email_addresses=("ann@example.org", "archer@example.org"),
+    tags=("de",),
+    about={"size": "M"},
+    opted_out=True,
+    created_at=MORNING,
+    group_id=GroupId(_uuid(12)),
+)
+BARE_CONTACT = Contact(
+    id=ContactId(_uuid(11)),
+    account_id=ACCOUNT_ID,
+    first_name=None,
+    last_name=None,
+    company=None,
+    email_addresses=(),
+    tags=(),
+    about=None,
+    opted_out=False,
+    created_at=MORNING,
+)
+GROUP = Group(
+    id=GroupId(_uuid(12)), account_id=ACCOUNT_ID, name="Friends", description="Who is one", created_at=MORNING
+)
+TEMPLATE = Template(
+    id=TemplateId(_uuid(13)),
+    account_id=ACCOUNT_ID,
+    name="Greeting",
+    content="<p>Dear {{firstName}}</p>",
+    created_at=MORNING,
+    updated_at=NOON,
+)
+DRAFT = KeptDraft(
+    id=DraftId(_uuid(14)),
+    account_id=ACCOUNT_ID,
+    inbox_id=INBOX_ID,
+    said={"to": ["Ann <ann@example.org>"], "from": "bob@example.org", "subject": "Soon", "body": "Not\nyet"},
+    created_at=MORNING,
+    updated_at=NOON,
+)
 PLUS_ADDRESS = PlusAddress(
     id=PlusAddressId(_uuid(9)),
     account_id=ACCOUNT_ID,
@@ -487,6 +539,23 @@ def whole_answers() -> Iterator[WireModel]:
     yield inboxes.OrganizationInboxProjection.of(INBOX)
     yield inboxes.PageOrganizationInboxProjection.of(Page((INBOX,), 3, ASKED), inboxes.OrganizationInboxProjection.of)
     yield inboxes.PageInboxTags.of(Page(("support", "de"), 3, ASKED), str)
+    contact = composing.ContactDto.of(CONTACT)
+    yield contact
+    yield composing.ContactProjection.of(CONTACT)
+    yield composing.PageContactProjection.of(Page((CONTACT,), 3, ASKED), composing.ContactProjection.of)
+    yield composing.GroupDto.of(GROUP)
+    yield composing.GroupProjection.of(GROUP)
+    yield composing.PageGroupProjection.of(Page((GROUP,), 3, ASKED), composing.GroupProjection.of)
+    yield composing.GroupContactsDto.of(GROUP, [CONTACT])
+    template = composing.TemplateDto.of(TEMPLATE)
+    yield template
+    yield template.variables[0]
+    yield composing.TemplateProjection.of(TEMPLATE)
+    yield composing.PageTemplateProjection.of(Page((TEMPLATE,), 3, ASKED), composing.TemplateProjection.of)
+    yield composing.TemplatePreview(preview="<p>Dear Ann</p>")
+    yield composing.EmailDraftDto.of(DRAFT)
+    yield composing.EmailDraftProjection.of(DRAFT)
+    yield composing.PageEmailDraftProjection.of(Page((DRAFT,), 3, ASKED), composing.EmailDraftProjection.of)
     yield addresses.PlusAddressDto.of(PLUS_ADDRESS)
     yield addresses.PlusAddressProjection.of(PLUS_ADDRESS)
     yield addresses.PagePlusAddressProjection.of(Page((PLUS_ADDRESS,), 3, ASKED), addresses.PlusAddressProjection.of)
@@ -603,6 +672,10 @@ def bare_answers() -> Iterator[WireModel]:
     yield extracting.HTMLValidationResult.of([])
     yield mail.AttachmentMetaData.of(UPLOADED)
     yield mail.RawEmailJson.of(b"")
+    yield composing.ContactDto.of(BARE_CONTACT)
+    yield composing.ContactProjection.of(BARE_CONTACT)
+    yield composing.EmailDraftDto.of(replace(DRAFT, said={}))
+    yield composing.EmailDraftProjection.of(replace(DRAFT, said={}))
     yield sending.SentEmailDto.of(BARE_SENT, nothing)
     yield sending.SentEmailProjection.of(BARE_SENT)
     yield from samples_webhooks.bare_answers(CANARY)

@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from posthouse.api.asgi import LARGEST_BODY
-from posthouse.api.operations import known_operations
+from posthouse.api.operations import Operation, known_operations
 
 from .cases import BUILT, CASES, OPERATIONS_BY_NAME, Call, ask
 from .contract import OPERATIONS, operation_takes
@@ -62,8 +62,13 @@ async def test_a_wrong_method_is_a_405_that_says_the_right_ones(name: str, ann_f
         assert operation.method in response.headers["allow"].split(", ")
 
 
+def _is_missing(operation: Operation) -> bool:
+    """Of the names that the clients use twice, the one beyond a mail product is never built."""
+    return operation.name not in BUILT or operation.tier == 3
+
+
 async def test_every_operation_that_is_not_built_is_a_501(ann_for_all: Tenant) -> None:
-    unbuilt = [one for one in known_operations().operations if one.name not in BUILT and one.method != "HEAD"]
+    unbuilt = [one for one in known_operations().operations if _is_missing(one) and one.method != "HEAD"]
     assert len(unbuilt) == 847 - len(BUILT) - sum(one.method == "HEAD" for one in known_operations().operations)
     for operation in unbuilt:
         path = operation.path.replace("{", "").replace("}", "")
@@ -111,7 +116,9 @@ OPTIONAL_BODY = [name for name in CASES if (OPERATIONS[name]["body"] or {}).get(
 BODYLESS_POSTS = [name for name in CASES if OPERATIONS[name]["method"] == "POST" and OPERATIONS[name]["body"] is None]
 
 
-WITHOUT_A_FILE = [name for name in OPTIONAL_BODY + BODYLESS_POSTS if not name.startswith(("upload", "import"))]
+WITHOUT_A_FILE = [
+    name for name in OPTIONAL_BODY + BODYLESS_POSTS if not name.startswith(("upload", "import", "sendEmailDraft"))
+]
 
 
 @pytest.mark.parametrize("name", WITHOUT_A_FILE)

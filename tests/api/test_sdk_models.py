@@ -65,7 +65,8 @@ def method_of(client: sdk.ApiClient, name: str) -> Callable[..., Any]:
     """The client's method for an operation."""
     api = getattr(sdk, f"{OPERATIONS[name]['controller']}Api")(client)
     spelled = {one.replace("_", ""): one for one in dir(api) if not one.startswith("_")}
-    method: Callable[..., Any] = getattr(api, spelled[name.lower()])
+    # A name that the clients use twice has a number the second time.
+    method: Callable[..., Any] = getattr(api, spelled.get(name.lower()) or spelled[f"{name.lower()}1"])
     return method
 
 

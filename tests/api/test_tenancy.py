@@ -30,15 +30,15 @@ Place = tuple[str, str, str]
 
 NAMES_NOTHING_HERE = {
     "domainId": "there are no domains of ours to choose from",
-    "toContacts": "refused: there are no contacts",
-    "toGroup": "refused: there are no groups",
-    "template": "refused: there are no templates",
     "htmlSelector": "another name for inboxId: tests/api/test_threads.py tries it",
     "aiTransformId": "there are no AI transformers",
     "aiTransformerId": "there are no AI transformers",
     "phoneId": "there are no phones",
     "phoneNumberId": "there are no phones",
     "smsId": "there are no phones",
+    "toContacts": "tried in test_composing.py",
+    "toGroup": "tried in test_composing.py",
+    "template": "tried in test_composing.py",
     "contentId": "a name that the client makes up",
     "externalId": "a name that the client makes up",
     "overrideMessageId": "a yes or no",
@@ -49,8 +49,13 @@ NOT_LOOKED_AT = {
     ("sendEmailFromConnector", "json", "inboxId"),
     ("sendEmail", "json", "inboxId"),
     ("sendEmailAndConfirm", "json", "inboxId"),
+    ("createEmailDraft", "json", "inboxId"),
+    ("createEmailDraft", "json", "attachments"),
+    ("updateEmailDraft", "json", "inboxId"),
+    ("updateEmailDraft", "json", "attachments"),
 }
-"""Here the path says which inbox is meant, whatever the body says."""
+"""Here the path or the query says which inbox is meant, whatever the body says; and what a draft names is looked at
+when it is sent."""
 
 TRIED_ELSEWHERE = {
     ("getAttachments", "query", "sentEmailId"),
@@ -64,6 +69,7 @@ NOT_A_404 = {
     ("getAttachments", "query", "emailId"): 200,
     ("getExpiredInboxes", "query", "inboxId"): 200,
     ("sendEmailFromConnector", "json", "attachments"): 400,
+    ("replyToEmail", "json", "attachments"): 400,
     ("sendEmail", "json", "attachments"): 400,
     ("sendEmailAndConfirm", "json", "attachments"): 400,
     ("getAllWebhookEndpoints", "query", "inboxId"): 200,
@@ -211,7 +217,13 @@ LISTS = [
 
 
 OF_ONE_INBOX = {"getLatestEmailInInbox", "getLatestEmailInInbox1", "waitForMatchingFirstEmail"}
-NO_LISTS_OF_IDS = {"bulkCreateInboxes", "isEmailAddressAvailable", "getInboxTagsPaginated", "getInboxesByTag"}
+NO_LISTS_OF_IDS = {
+    "createEmailDraft",
+    "bulkCreateInboxes",
+    "isEmailAddressAvailable",
+    "getInboxTagsPaginated",
+    "getInboxesByTag",
+}
 
 
 @in_the_town

@@ -41,7 +41,8 @@ class Shape:
 
     def __init__(self, schema: dict[str, Any], definitions: dict[str, Any]) -> None:
         options = schema.get("anyOf", [schema])
-        self.nullable = any(option.get("type") == "null" for option in options)
+        anything = not {"anyOf", "type", "$ref"} & set(schema)
+        self.nullable = anything or any(option.get("type") == "null" for option in options)
         kinds = [option for option in options if option.get("type") != "null"]
         assert len(kinds) <= 1
         self.model = None
@@ -69,6 +70,8 @@ def check_type(shape: Shape, wanted: str, where: str) -> None:
         check_type(shape.items, wanted.removeprefix("list[").removesuffix("]"), where)
     elif wanted.startswith("dict("):
         assert shape.type == "object", where
+    elif wanted == "object":
+        assert shape.type is None, where
     elif wanted in TYPES:
         assert shape.type == TYPES[wanted], where
         if wanted == "datetime":

@@ -67,6 +67,10 @@ class Own:
     upload: str
     sent: str
     event: str
+    contact: str
+    group: str
+    template: str
+    draft: str
     plus_address: str
     plain_address_tagged: str
     expired: str
@@ -173,8 +177,18 @@ async def furnish(client: httpx2.AsyncClient, provider: Provider) -> Own:
     account_webhook = await post("/webhooks", {"url": nowhere(made["id"]), "eventName": "NEW_CONTACT"})
     await post(f"/webhooks/{webhook['id']}/test")
     [result] = (await client.get(f"/webhooks/{webhook['id']}/results")).json()["content"]
+    group = await post("/groups", {"name": "Friends"})
+    people = {"firstName": "Bob", "emailAddresses": ["bob@elsewhere.example"], "groupId": group["id"]}
+    contact = await post("/contacts", people)
+    template = await post("/templates", {"name": "Greeting", "content": "<p>Dear {{firstName}}</p>"})
+    wish = {"to": ["Bob <bob@elsewhere.example>"], "subject": "Draft", "body": "Not yet"}
+    draft = await post(f"/emails/drafts?inboxId={made['inboxId']}", wish, status=200)
     return Own(
         mailbox=mailbox,
+        contact=contact["id"],
+        group=group["id"],
+        template=template["id"],
+        draft=draft["id"],
         connector=made["id"],
         bare_connector=bare["id"],
         inbox=made["inboxId"],

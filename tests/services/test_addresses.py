@@ -59,6 +59,8 @@ async def test_mail_to_a_tag_makes_the_plus_address_known(post: Post) -> None:
     assert (shop.tag, shop.full_address, shop.inbox_id) == ("shop", f"ann+shop@{DOMAIN}", inbox.id)
     assert await subjects(post, shop.id) == ["one", "three"]
     assert await subjects(post, news.id) == ["three"]
+    told = [email.plus_address_id for email in await post.emails(inbox)]
+    assert told == [shop.id, None, shop.id], "of two the older one is told"
     assert await post.services.plus_addresses.by_tag(post.account.id, inbox.id, "+Shop") == shop
     assert await post.services.plus_addresses.by_tag(post.account.id, inbox.id, f"ann+shop@{DOMAIN}") == shop
     assert await post.services.plus_addresses.by_tag(post.account.id, inbox.id, "nothing") is None

@@ -19,7 +19,7 @@ from posthouse.mime.addresses import parse_addresses
 from posthouse.model.errors import Invalid
 from posthouse.model.message import Address, Draft, Enclosure, Message
 
-__all__ = ["needs_utf8", "parse_addresses", "write"]
+__all__ = ["is_message_id", "needs_utf8", "parse_addresses", "write"]
 
 _VALUE_LONGEST = 10_000
 _REFERENCES = 100
@@ -131,6 +131,11 @@ def _header(name: str, value: str) -> tuple[str, str]:
     if name.lower() in _OURS or name.lower().startswith(_OUR_PREFIXES):
         raise Invalid(f"the header {name} can't be set")
     return name, _line(f"the header {name}", value).strip(" \t")
+
+
+def is_message_id(text: str) -> bool:
+    """Whether this can be written as a message id, with its brackets or without."""
+    return bool(_MESSAGE_ID.fullmatch(text.strip(" ").removeprefix("<").removesuffix(">")))
 
 
 def _bare_id(field: str, value: str) -> str:

@@ -1,20 +1,23 @@
 """Inboxes and the mail in them, received and sent."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from posthouse.model.message import Address, Transfer
 from posthouse.model.values import (
     AccountId,
     ConnectorId,
+    ContactId,
     EmailId,
+    GroupId,
     InboxId,
     PlusAddressId,
     SentId,
     Slice,
+    TemplateId,
     ThreadId,
     UploadId,
 )
@@ -91,7 +94,8 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Email:
-    """An email that has been received: what lists and previews need. Its text lies in the raw message.
+    """An email that has been received: what lists and previews need. Its text lies in the raw message. Pages tell the
+    plus address that it came to, the first if there are several.
 
     `problem` is None, or says why the message could not be taken in whole; the raw bytes are there all the same.
     """
@@ -123,6 +127,7 @@ class Email:
     problem: str | None
     stored: Stored
     thread_id: ThreadId | None = None
+    plus_address_id: PlusAddressId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +229,16 @@ class AttachmentEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """An email as somebody asks us to send it. Addresses are texts as people write them (`Ann <ann@x.y>`);
-    `attachments` are ids of uploads; an absent sender is the connector's or inbox's own address. `in_reply_to` and
-    `references` are message ids, with their angle brackets or without."""
+    """An email as somebody asks us to send it. Addresses are texts as people write them (`Ann <ann@x.y>`), but for
+    `recipients`, which are read already and come before `to`; `attachments` are ids of any attachments, uploaded or
+    received; an absent sender is the connector's or inbox's own address. `in_reply_to` and `references` are message
+    ids, with their angle brackets or without.
 
+    A template takes the body's place. With `variables` (JSON), or with a template, moustaches in subject and body are
+    filled in. Each of the `contacts`, and each contact of the `group`, gets an email of its own.
+    """
+
+    recipients: tuple[Address, ...] = ()
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()
@@ -242,6 +253,10 @@ class Outgoing:
     attachments: tuple[str, ...] = ()
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
+    template: TemplateId | None = None
+    variables: Mapping[str, Any] | None = None
+    contacts: tuple[ContactId, ...] = ()
+    group: GroupId | None = None
 
 
 class SendState(StrEnum):

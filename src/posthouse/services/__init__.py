@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 from posthouse.services.accounts import Accounts
 from posthouse.services.addresses import PlusAddresses
+from posthouse.services.answering import Answering
 from posthouse.services.attachments import Attachments
 from posthouse.services.connectors import Connectors
+from posthouse.services.contacts import Contacts
+from posthouse.services.drafts import Drafts
 from posthouse.services.extracting import Extracting
 from posthouse.services.importing import Importing
 from posthouse.services.inboxes import Inboxes
@@ -15,6 +18,7 @@ from posthouse.services.sending import Sending
 from posthouse.services.sent import Sent
 from posthouse.services.sync import Sync
 from posthouse.services.telling import Telling
+from posthouse.services.templates import Templates
 from posthouse.services.threads import Threads
 from posthouse.services.waiting import Waiting
 from posthouse.services.watching import Watching
@@ -36,6 +40,10 @@ class Services:
     extracting: Extracting
     threads: Threads
     sending: Sending
+    answering: Answering
+    drafts: Drafts
+    templates: Templates
+    contacts: Contacts
     sent: Sent
     outbox: Outbox
     attachments: Attachments

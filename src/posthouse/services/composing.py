@@ -8,10 +8,10 @@ from datetime import datetime
 from uuid import uuid4
 
 from posthouse.mime.addresses import parse_addresses
-from posthouse.mime.reading import excerpt, read
+from posthouse.mime.reading import content, excerpt, read
 from posthouse.mime.writing import write
 from posthouse.model.errors import Invalid
-from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail, Upload
+from posthouse.model.mail import Attachment, Inbox, Outgoing, SendState, SentEmail, Upload
 from posthouse.model.message import Address, Draft, Enclosure
 from posthouse.model.values import AccountId, Clock, ConnectorId, SentId, new_id
 from posthouse.store.blobs import Blobs
@@ -32,11 +32,12 @@ class Composing:
             tuple(address for text in texts for address in parse_addresses(text))
             for texts in (outgoing.to, outgoing.cc, outgoing.bcc)
         )
+        to = (*outgoing.recipients, *to)
         if not (to or cc or bcc):
             raise Invalid("an email needs a recipient: give to, cc or bcc")
         if len(to) + len(cc) + len(bcc) > MOST_RECIPIENTS:
             raise Invalid(f"an email may have at most {MOST_RECIPIENTS} recipients")
-        uploads = [await self._upload(account, upload) for upload in outgoing.attachments]
+        attachments = [await self._enclosure(account, attachment) for attachment in outgoing.attachments]
         return Draft(
             sender=sender,
             to=to,
@@ -47,17 +48,7 @@ class Composing:
             text="" if outgoing.is_html else outgoing.body,
             html=outgoing.body if outgoing.is_html else "",
             headers=outgoing.headers,
-            attachments=tuple(
-                [
-                    Enclosure(
-                        filename=upload.name,
-                        content_type=upload.content_type,
-                        content_id=upload.content_id or "",
-                        content=await self._blobs.get(upload.stored),
-                    )
-                    for upload in uploads
-                ]
-            ),
+            attachments=tuple(attachments),
             in_reply_to=outgoing.in_reply_to,
             references=outgoing.references,
         )
@@ -109,12 +100,26 @@ class Composing:
             references=written.references,
         )
 
-    async def _upload(self, account: AccountId, upload_id: str) -> Upload:
+    async def _enclosure(self, account: AccountId, attachment_id: str) -> Enclosure:
+        """An attachment to be sent: one that was uploaded, or one that came with an email."""
         async with self._database.reading() as tx:
-            upload = await tx.uploads.get(account, upload_id)
-        if upload is None:
-            raise Invalid(f"there is no uploaded attachment {upload_id}: POST /attachments makes one")
-        return upload
+            upload = await tx.uploads.get(account, attachment_id)
+            received = await tx.mail.attachment(account, attachment_id) if upload is None else None
+            email = await tx.mail.get(account, received.email_id) if received else None
+        if upload is not None:
+            return _enclosed(upload, await self._blobs.get(upload.stored))
+        if received is None or email is None:
+            raise Invalid(f"there is no attachment {attachment_id}: POST /attachments makes one")
+        return _enclosed(received, content(await self._blobs.get(email.stored), received))
+
+
+def _enclosed(attachment: Upload | Attachment, octets: bytes) -> Enclosure:
+    return Enclosure(
+        filename=attachment.name,
+        content_type=attachment.content_type,
+        content_id=attachment.content_id or "",
+        content=octets,
+    )
 
 
 def recipients_of(sent: SentEmail | Draft) -> tuple[str, ...]:

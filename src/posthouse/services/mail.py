@@ -44,7 +44,13 @@ class Mail:
             plus = query.plus_address
             if plus is not None and await tx.plus_addresses.get(account, plus) is None:
                 raise NotFound(f"there is no plus address {plus}")
-            return await tx.mail.page(account, query)
+            page = await tx.mail.page(account, query)
+            plussed = [email.id for email in page.items if _may_have_a_tag(email)]
+            if not plussed:
+                return page
+            found = await tx.plus_addresses.of_emails(plussed)
+        items = (replace(email, plus_address_id=found.get(email.id)) for email in page.items)
+        return replace(page, items=tuple(items))
 
     async def get(self, account: AccountId, email_id: EmailId) -> Email:
         """What lists know of an email; it does not become read by this."""
@@ -184,6 +190,10 @@ class Mail:
             freed = await tx.packs.release(one.pack for one in removed)
             tx.after_commit(lambda: self._blobs.remove(freed))
         return bool(homes)
+
+
+def _may_have_a_tag(email: Email) -> bool:
+    return any("+" in one.email for one in (*email.to, *email.cc, *email.bcc))
 
 
 async def _journal(

@@ -25,6 +25,7 @@ from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail
 from posthouse.model.message import Address, Draft
 from posthouse.model.outbox import Errand
 from posthouse.model.values import AccountId, Clock, ConnectorId, InboxId
+from posthouse.services.addressing import Addressing
 from posthouse.services.composing import Composing, recipients_of
 from posthouse.services.delivering import GIVEN, usable_server
 from posthouse.services.inboxes import NewInbox, add_inbox
@@ -73,6 +74,7 @@ class Sending:
         self,
         database: Database,
         blobs: Blobs,
+        addressing: Addressing,
         composing: Composing,
         local: Local,
         outbox: Outbox,
@@ -80,6 +82,7 @@ class Sending:
     ) -> None:
         self._database = database
         self._blobs = blobs
+        self._addressing = addressing
         self._composing = composing
         self._local = local
         self._outbox = outbox
@@ -96,6 +99,8 @@ class Sending:
         Raises Invalid when somebody can't be reached from this inbox or the email can't be written, RemoteError when
         the server took it for nobody, Conflict when the key was used for something else. Recipients refused beside
         accepted ones are in `refused`.
+
+        Where contacts make several emails of it, these are queued, all or none, and the first of them is told.
         """
         return await self._send(await self._from_inbox(account, inbox_id), outgoing, Wish(key=key))
 
@@ -127,7 +132,7 @@ class Sending:
         # What was sent before was sent from the inbox that was found then.
         if (found := await self._sent_before(account, wish, _fingerprint(wish.whole, outgoing))) is not None:
             return await self._outcome(found)
-        inbox_id = await self._able_to_send(account, outgoing, virtual)
+        inbox_id = await self._able_to_send(account, await self._addressing.letters(account, outgoing), virtual)
         return await self._send(await self._from_inbox(account, inbox_id), outgoing, wish)
 
     # Sending later
@@ -136,16 +141,17 @@ class Sending:
         """Put an email into the outbox, to be sent as soon as may be, or at the wish's time. Raises as
         `send_from_inbox` for what can't be sent at all, and nothing for what happens later: the email's state tells."""
         sender = await self._from_inbox(account, inbox_id)
-        sent, _ = await self._accept(sender, outgoing, replace(wish, queued=True))
-        return sent
+        letters = await self._addressing.letters(account, outgoing)
+        return await self._queue(sender, letters, outgoing, wish)
 
     async def can_send(self, account: AccountId, inbox_id: InboxId, outgoing: Outgoing) -> str | None:
         """Why an email can't be sent from this inbox; None when it can, as far as we know without asking a server.
         Raises NotFound for an inbox that is not there."""
         sender = await self._from_inbox(account, inbox_id)
         try:
-            draft, _ = await self._checked(sender, outgoing)
-            self._composing.check(draft)
+            for letter in await self._addressing.letters(account, outgoing):
+                draft, _ = await self._checked(sender, letter)
+                self._composing.check(draft)
         except Invalid as error:
             return error.message
         return None
@@ -157,8 +163,8 @@ class Sending:
             inbox = await _require_inbox(tx, account, inbox_id)
             return Sender(inbox, await tx.connectors.by_inbox(account, inbox_id))
 
-    async def _able_to_send(self, account: AccountId, outgoing: Outgoing, virtual: bool) -> InboxId:
-        recipients = [a.email for texts in (outgoing.to, outgoing.cc, outgoing.bcc) for a in _parsed(texts)]
+    async def _able_to_send(self, account: AccountId, letters: Sequence[Outgoing], virtual: bool) -> InboxId:
+        recipients = [address.email for letter in letters for address in _recipients(letter)]
         if not virtual and len(await self._local.find(account, recipients)) < len(set(recipients)):
             async with self._database.reading() as tx:
                 able = await tx.connectors.able_to_send(account)
@@ -185,15 +191,32 @@ class Sending:
             usable_server(connector, connection, outside)
         return draft, connector.id if connector is not None and outside else None
 
-    async def _accept(self, sender: Sender, outgoing: Outgoing, wish: Wish) -> tuple[SentEmail, Errand | None]:
-        """Fix the email and put it into the outbox; there is no errand when it was sent before."""
+    async def _accept(
+        self, sender: Sender, letter: Outgoing, asked: Outgoing, wish: Wish
+    ) -> tuple[SentEmail, Errand | None]:
+        """Fix one email of what was asked for and put it into the outbox; there is no errand when it was sent
+        before."""
         inbox = sender.inbox
-        fingerprint = _fingerprint(wish.whole or str(inbox.id), outgoing)
+        fingerprint = _fingerprint(wish.whole or str(inbox.id), asked)
         if (found := await self._sent_before(inbox.account_id, wish, fingerprint)) is not None:
             return found, None
-        draft, connector = await self._checked(sender, outgoing)
-        sent = await self._composing.compose(inbox, connector, outgoing, draft, wish.at)
+        draft, connector = await self._checked(sender, letter)
+        sent = await self._composing.compose(inbox, connector, letter, draft, wish.at)
         return await self._put(sent, wish, fingerprint)
+
+    async def _queue(self, sender: Sender, letters: Sequence[Outgoing], asked: Outgoing, wish: Wish) -> SentEmail:
+        """Put them all into the outbox, once it is sure that each can be sent. The first."""
+        if len(letters) > 1:
+            for letter in letters:
+                self._composing.check((await self._checked(sender, letter))[0])
+        queued = []
+        for letter in letters:
+            # A contact's email is told apart by its address, whoever else joins or leaves the group.
+            to_contact = (asked.contacts or asked.group) and letter.recipients
+            part = f"{wish.part} to {letter.recipients[0].email}" if to_contact else wish.part
+            sent, _ = await self._accept(sender, letter, asked, replace(wish, queued=True, part=part))
+            queued.append(sent)
+        return queued[0]
 
     async def _put(self, sent: SentEmail, wish: Wish, fingerprint: str) -> tuple[SentEmail, Errand | None]:
         state = SendState.QUEUED if wish.queued else SendState.CONNECTING
@@ -225,7 +248,10 @@ class Sending:
 
     async def _send(self, sender: Sender, outgoing: Outgoing, wish: Wish) -> SentEmail:
         """Send while somebody waits for the outcome."""
-        sent, errand = await self._accept(sender, outgoing, wish)
+        letters = await self._addressing.letters(sender.inbox.account_id, outgoing)
+        if len(letters) > 1:
+            return await self._queue(sender, letters, outgoing, wish)
+        sent, errand = await self._accept(sender, letters[0], outgoing, wish)
         if errand is None:
             return await self._outcome(sent)
         return await self._deliver(errand, sent, wish.lasting)
@@ -291,7 +317,7 @@ class Sending:
 def _fingerprint(place: str, asked: Outgoing) -> str:
     """The same for two requests that ask for the same, and in practice for no others."""
     given = {one.name: getattr(asked, one.name) for one in fields(asked) if getattr(asked, one.name) != one.default}
-    return hashlib.sha256(json.dumps([place, given], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([place, given], sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _sender(outgoing: Outgoing, inbox: Inbox, connector: Connector | None, settings: SmtpSettings | None) -> Address:
@@ -310,8 +336,9 @@ def _sender(outgoing: Outgoing, inbox: Inbox, connector: Connector | None, setti
     return Address(name, sender.email)
 
 
-def _parsed(texts: Sequence[str]) -> Iterator[Address]:
-    for text in texts:
+def _recipients(letter: Outgoing) -> Iterator[Address]:
+    yield from letter.recipients
+    for text in (*letter.to, *letter.cc, *letter.bcc):
         yield from parse_addresses(text)
 
 

@@ -1,6 +1,6 @@
 """Rows of plus addresses with the emails that came to them, and of inboxes that have expired."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.addresses import ExpiredInbox, PlusAddress
-from posthouse.model.values import AccountId, ExpiredId, InboxId, Page, PlusAddressId, Slice
+from posthouse.model.values import AccountId, EmailId, ExpiredId, InboxId, Page, PlusAddressId, Slice
 from posthouse.store.rows import Row, read_page
 from posthouse.store.tables import emails, expired_inboxes, plus_address_emails, plus_addresses
 
@@ -34,6 +34,17 @@ class PlusAddresses:
         came = sa.or_(*(text.icontains(f'"{plus.full_address}"', autoescape=True) for text in recipients))
         found = sa.select(number, emails.c.number).where(emails.c.inbox_id == plus.inbox_id, came)
         await self._connection.execute(sa.insert(plus_address_emails).from_select(["plus_address", "email"], found))
+
+    async def of_emails(self, ids: Collection[EmailId]) -> dict[EmailId, PlusAddressId]:
+        """The plus address that each of these emails came to, the oldest if there are several; those that did."""
+        query = (
+            sa.select(emails.c.id.label("email_id"), plus_addresses.c.id)
+            .join(plus_address_emails, plus_address_emails.c.email == emails.c.number)
+            .join(plus_addresses, plus_addresses.c.number == plus_address_emails.c.plus_address)
+            .where(emails.c.id.in_(ids))
+            .order_by(plus_addresses.c.number.desc())
+        )
+        return {row.email_id: row.id for row in await self._connection.execute(query)}
 
     async def get(self, account: AccountId, plus: PlusAddressId, inbox: InboxId | None = None) -> PlusAddress | None:
         query = _of(account, inbox).where(plus_addresses.c.id == plus)

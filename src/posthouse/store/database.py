@@ -29,6 +29,7 @@ from posthouse.store import migrate, sqlite
 from posthouse.store.accounts import Accounts
 from posthouse.store.addresses import ExpiredInboxes, PlusAddresses
 from posthouse.store.claims import Claims
+from posthouse.store.composing import Contacts, Drafts, Groups, Templates
 from posthouse.store.connectors import Connectors
 from posthouse.store.conversations import Conversations
 from posthouse.store.events import Events
@@ -75,6 +76,22 @@ class Transaction:
     @cached_property
     def inboxes(self) -> Inboxes:
         return Inboxes(self.connection)
+
+    @cached_property
+    def templates(self) -> Templates:
+        return Templates(self.connection)
+
+    @cached_property
+    def drafts(self) -> Drafts:
+        return Drafts(self.connection)
+
+    @cached_property
+    def contacts(self) -> Contacts:
+        return Contacts(self.connection)
+
+    @cached_property
+    def groups(self) -> Groups:
+        return Groups(self.connection)
 
     @cached_property
     def plus_addresses(self) -> PlusAddresses:

@@ -230,7 +230,7 @@ class EmailPreview(WireModel):
     recipients: EmailRecipients | None
     favourite: bool | None
     body_part_content_types: list[str] | None
-    plus_address: UUID | None = None
+    plus_address: UUID | None
     size_bytes: int | None
     external_id: str | None
     sent_at: Moment | None
@@ -239,7 +239,7 @@ class EmailPreview(WireModel):
 
     @classmethod
     def of(cls, email: Email) -> Self:
-        return cls(**_told(email))
+        return cls(**_told(email), plus_address=email.plus_address_id)
 
 
 class PageEmailPreview(SpringPage[EmailPreview]):
@@ -267,7 +267,7 @@ class EmailProjection(WireModel):
     recipients: EmailRecipients | None
     favourite: bool | None
     body_part_content_types: list[str] | None
-    plus_address: UUID | None = None
+    plus_address: UUID | None
     size_bytes: int | None
     text_excerpt: str | None
     body_excerpt: str | None
@@ -281,7 +281,12 @@ class EmailProjection(WireModel):
 
     @classmethod
     def of(cls, email: Email) -> Self:
-        return cls(**_told(email), text_excerpt=email.excerpt, body_excerpt=email.excerpt)
+        return cls(
+            **_told(email),
+            plus_address=email.plus_address_id,
+            text_excerpt=email.excerpt,
+            body_excerpt=email.excerpt,
+        )
 
 
 class PageEmailProjection(SpringPage[EmailProjection]):

@@ -21,6 +21,7 @@ from posthouse.api.wire.mail import (
 from posthouse.model.errors import Invalid
 from posthouse.model.mail import Outgoing, SendState, SentEmail
 from posthouse.model.message import Message
+from posthouse.model.values import ContactId, GroupId, TemplateId
 from posthouse.services.attachments import NewUpload
 
 _TAG = re.compile(r"<[a-zA-Z!/][^<>]*>")
@@ -74,10 +75,6 @@ class SendEmailOptions(WireModel):
     def to_domain(self) -> Outgoing:
         """Raises Invalid for a wish that would otherwise be passed over in silence."""
         for asked, name in (
-            (self.to_contacts, "toContacts"),
-            (self.to_group, "toGroup"),
-            (self.template, "template"),
-            (self.template_variables, "templateVariables"),
             (self.add_tracking_pixel, "addTrackingPixel"),
             (self.is_x_amp_html, "isXAmpHtml"),
         ):
@@ -97,7 +94,16 @@ class SendEmailOptions(WireModel):
             is_html=is_html,
             headers=tuple((self.custom_headers or {}).items()),
             attachments=tuple(self.attachments or ()),
+            template=TemplateId(self.template) if self.template and not self.body_parts else None,
+            variables=self.template_variables,
+            contacts=tuple(map(ContactId, self.to_contacts or ())),
+            group=GroupId(self.to_group) if self.to_group else None,
         )
+
+    def as_said(self) -> dict[str, Any]:
+        """What was said, as JSON, and nothing more: to be kept and sent another day."""
+        said: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return said
 
     def _body(self) -> tuple[str, bool]:
         """The one body that we can send, and whether it is HTML. Body parts win over the body."""
