@@ -275,6 +275,17 @@ async def test_at_rest_there_is_nothing_to_look_through(house: House) -> None:
     assert not await house.telling.spread()
 
 
+async def test_news_is_found_by_an_index_that_holds_nothing_else(house: House) -> None:
+    query = "SELECT id FROM inboxes WHERE position > told LIMIT 1"
+    async with house.database.reading() as tx:
+        if house.database.is_sqlite:
+            plan = str((await tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")).all())
+        else:
+            await tx.connection.exec_driver_sql("SET enable_seqscan = off")  # there are too few rows for an index
+            plan = str((await tx.connection.exec_driver_sql(f"EXPLAIN {query}")).all())
+    assert "ix_inboxes_untold" in plan
+
+
 # How it is signed
 
 

@@ -175,17 +175,24 @@ class Telling:
         over = not heard and now - message.wanted_at >= self._patience
         result = replace(said.result, type=ResultType.EXHAUSTED) if over else said.result
         following: Message | None = None
+        closed = False
         async with self._database.transaction() as tx:
+            # Where this seems to be the last, the lane is closed at once; the inbox is taken before it, as always.
+            last = heard and await tx.lanes.ends_with(key, message.id) and await tx.inboxes.hold(key[1])
             position, failures = await tx.lanes.hold(key, holder, now, now + LEASE)
             await tx.results.add(result)
-            if heard:
+            if heard and webhook.failures:
                 await tx.webhooks.recovered(webhook.id)
-            else:
+                webhook = replace(webhook, failures=0)
+            elif not heard:
                 await tx.webhooks.failed(webhook.id)
             if heard or over:
                 await tx.lanes.settle(message.id, DELIVERED if heard else EXHAUSTED)
             if heard and go_on:
                 following = await self._next(tx, key, webhook, position)
+                if following is None and last:
+                    await tx.lanes.close(key)
+                    closed = True
             elif heard or over:
                 await tx.lanes.give_back(key, failures=0, now=now, due_at=now)
             else:
@@ -196,7 +203,7 @@ class Telling:
         metrics.webhook_attempts.labels(result.type.value).inc()
         if over:
             log.warning("a webhook could not be told for too long", webhook=str(webhook.id), message=str(message.id))
-        if heard and go_on and following is None:
+        if heard and go_on and following is None and not closed:
             await self._close(holder, key)
         return webhook, following
 

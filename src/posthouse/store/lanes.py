@@ -214,6 +214,21 @@ class Lanes:
             sa.update(lanes).where(_at(key)).values(holder=None, failures=failures, due_at=clock + (due_at - now))
         )
 
+    async def ends_with(self, key: Key, message: MessageId) -> bool:
+        """Whether nothing else seems to be left to say; a look alone, which holds nothing."""
+        waiting = sa.exists().where(
+            messages.c.webhook_id == key[0],
+            messages.c.inbox_id == key[1],
+            messages.c.state == sa.text(f"'{WAITING}'"),
+            messages.c.id != message,
+        )
+        query = (
+            sa.select(lanes.c.position)
+            .join(inboxes, inboxes.c.id == lanes.c.inbox_id)
+            .where(_at(key), lanes.c.position >= inboxes.c.told, ~waiting)
+        )
+        return await self._connection.scalar(query) is not None
+
     async def empty(self, key: Key, position: int) -> bool:
         """Whether all is said, and nothing has happened since that webhooks have been called for."""
         told = await self._connection.scalar(sa.select(inboxes.c.told).where(inboxes.c.id == key[1])) or 0
