@@ -49,10 +49,12 @@ from posthouse.services.fetching import Batches
 from posthouse.services.importing import Importing
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.intake import Intake
+from posthouse.services.jobs import Jobs
 from posthouse.services.local import Local
 from posthouse.services.mail import Mail
 from posthouse.services.outbox import Outbox
 from posthouse.services.reading import Readers
+from posthouse.services.reports import Reports
 from posthouse.services.sending import Sending
 from posthouse.services.sent import Sent
 from posthouse.services.sentfolder import SentFolder
@@ -157,6 +159,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
     intake = Intake(blobs, now, readers=readers)
     sync = Sync(database, intake, mailbox, now, Batches(first_sync=settings.first_sync_limit))
     local = Local(database, intake, settings.inbox_domain)
+    longest = timedelta(milliseconds=settings.longest_wait_ms)
     delivering = Delivering(database, blobs, local, submission, files_sent, now, copies=settings.sent_copy)
     outbox = Outbox(database, delivering, SentFolder(database, blobs, mailbox, now), now)
     mail, watching = Mail(database, blobs, now), Watching(database, now)
@@ -176,10 +179,12 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         templates=Templates(database, now),
         contacts=Contacts(database, now),
         outbox=outbox,
+        jobs=Jobs(database, now),
+        reports=Reports(database, now, longest),
         sent=Sent(database, blobs),
         attachments=Attachments(database, blobs, now),
         watching=watching,
-        waiting=Waiting(database, mail, sync, watching, now, longest=timedelta(milliseconds=settings.longest_wait_ms)),
+        waiting=Waiting(database, mail, sync, watching, now, longest=longest),
         webhooks=Webhooks(database, poster, now),
         webhook_results=WebhookResults(database, now),
         telling=Telling(database, poster, now),

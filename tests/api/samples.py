@@ -16,6 +16,7 @@ from posthouse.api.wire import (
     extracting,
     inboxes,
     mail,
+    outbox,
     sending,
     threads,
 )
@@ -53,18 +54,22 @@ from posthouse.model.findings import (
 )
 from posthouse.model.mail import Attachment, AttachmentEntry, Email, Inbox, SendState, SentEmail, Stored
 from posthouse.model.message import Address, Message, Transfer
+from posthouse.model.outbox import Job
+from posthouse.model.reports import DeliveryStatus
 from posthouse.model.sync import SyncOutcome
 from posthouse.model.threads import Thread
 from posthouse.model.values import (
     AccountId,
     ConnectorId,
     ContactId,
+    DeliveryId,
     DraftId,
     EmailId,
     EventId,
     ExpiredId,
     GroupId,
     InboxId,
+    JobId,
     Page,
     PlusAddressId,
     Secret,
@@ -597,6 +602,7 @@ def whole_answers() -> Iterator[WireModel]:
     yield threads.PageEmailThreadProjection.of(Page((THREAD,), 3, ASKED), threads.EmailThreadProjection.of)
     yield threads.EmailThreadItemsDto(items=[threads.EmailThreadItem.of(EMAIL), threads.EmailThreadItem.of(SENT)])
     yield threads.EmailThreadItem.of(EMAIL)
+    yield from outbox_answers()
     yield mail.AttachmentMetaData.of(ATTACHMENT)
     yield mail.AttachmentProjection.of(RECEIVED)
     yield mail.PageAttachmentEntity.of(Page((RECEIVED,), 3, ASKED), mail.AttachmentProjection.of)
@@ -635,6 +641,44 @@ def whole_findings() -> Iterator[WireModel]:
     yield from check.link_issues
     yield from check.image_issues
     yield extracting.SpellingIssue(group="word", suggestion="ward", severity=extracting.Weight.WARNING, message="?")
+
+
+JOB = Job(
+    id=JobId(_uuid(30)),
+    account_id=ACCOUNT_ID,
+    inbox_id=INBOX_ID,
+    sent_id=SENT_ID,
+    send_at=NOON,
+    created_at=MORNING,
+    updated_at=MORNING,
+)
+STATUS = DeliveryStatus(
+    id=DeliveryId(_uuid(31)),
+    account_id=ACCOUNT_ID,
+    inbox_id=INBOX_ID,
+    sent_id=SENT_ID,
+    created_at=NOON,
+    recipients=("bob@example.org",),
+    subject="Re: your order",
+    reporting_mta="smtp.example.org",
+    remote_mta="mx.example.com",
+    smtp_code=250,
+    smtp_text="250 2.0.0 queued",
+    milliseconds=170,
+    received_at=MORNING,
+)
+
+
+def outbox_answers() -> Iterator[WireModel]:
+    """What is said of mail on its way."""
+    yield outbox.CanSendEmailResults(is_sending_permitted=False, message="an email needs a recipient")
+    yield outbox.ScheduledJobDto.of(JOB)
+    yield outbox.ScheduledJob.of(JOB)
+    yield outbox.PageScheduledJobs.of(Page((JOB,), 3, ASKED), outbox.ScheduledJob.of)
+    yield outbox.SendWithQueueResult.of(SENT)
+    yield outbox.PageSentEmailWithQueueProjection.of(Page((SENT,), 3, ASKED), outbox.SendWithQueueResult.of)
+    yield outbox.DeliveryStatusDto.of(STATUS)
+    yield outbox.PageDeliveryStatus.of(Page((STATUS,), 3, ASKED), outbox.DeliveryStatusDto.of)
 
 
 def bare_answers() -> Iterator[WireModel]:

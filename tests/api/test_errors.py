@@ -177,9 +177,11 @@ async def test_what_is_no_date_is_a_400(date: str, ann_for_all: Tenant) -> None:
 
 async def test_a_list_with_nothing_in_it_is_no_list(ann_for_all: Tenant) -> None:
     """The JavaScript client sends an empty list as `inboxId=`."""
+    everything = (await ann_for_all.client.get("/emails")).json()["totalElements"]
+    assert everything >= 2
     for query in ("inboxId=", "inboxId=&unreadOnly=&searchFilter=&since="):
         response = await ann_for_all.client.get(f"/emails?{query}")
-        assert (response.status_code, response.json()["totalElements"]) == (200, 2)
+        assert (response.status_code, response.json()["totalElements"]) == (200, everything)
     assert (await ann_for_all.client.get("/emails/latest?inboxIds=")).status_code == 200
 
 

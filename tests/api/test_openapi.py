@@ -26,7 +26,7 @@ PASSED_OVER = {
 }
 """Parameters that clients may send and that change nothing here."""
 
-NO_MARK = {"waitFor", "waitForWebhookResults"}  # in its body, and not for mail
+NO_MARK = {"waitFor", "waitForWebhookResults", "waitForDeliveryStatuses"}  # in its body, and not for mail
 
 ADDED = {name: {"after"} for name in BUILT if name.startswith("waitFor") and name not in NO_MARK}
 """Parameters that MailSlurp does not have."""

@@ -53,6 +53,10 @@ NOT_LOOKED_AT = {
     ("createEmailDraft", "json", "attachments"),
     ("updateEmailDraft", "json", "inboxId"),
     ("updateEmailDraft", "json", "attachments"),
+    ("sendEmailWithQueue", "json", "inboxId"),
+    ("sendWithSchedule", "json", "inboxId"),
+    ("sendEmailSourceOptional", "json", "inboxId"),
+    ("canSend", "json", "inboxId"),
 }
 """Here the path or the query says which inbox is meant, whatever the body says; and what a draft names is looked at
 when it is sent."""
@@ -60,8 +64,9 @@ when it is sent."""
 TRIED_ELSEWHERE = {
     ("getAttachments", "query", "sentEmailId"),
     ("getAttachments", "query", "include"),
+    ("canSend", "json", "attachments"),
 }
-"""See test_inboxes.py."""
+"""See test_inboxes.py and test_sending.py."""
 
 NOT_A_404 = {
     ("getConnectorByInboxId", "query", "inboxId"): 200,
@@ -80,6 +85,9 @@ NOT_A_404 = {
         for name in ("getAllWebhookResults", "getWebhookResults")
         for id_ in ("inboxId", "emailId", "attachmentId")
     },
+    ("sendEmailWithQueue", "json", "attachments"): 400,
+    ("sendWithSchedule", "json", "attachments"): 400,
+    ("sendEmailSourceOptional", "json", "attachments"): 400,
 }
 """Where the answer says "nothing of the kind" in another way."""
 

@@ -71,6 +71,8 @@ class Own:
     group: str
     template: str
     draft: str
+    job: str
+    delivery: str
     plus_address: str
     plain_address_tagged: str
     expired: str
@@ -183,6 +185,11 @@ async def furnish(client: httpx2.AsyncClient, provider: Provider) -> Own:
     template = await post("/templates", {"name": "Greeting", "content": "<p>Dear {{firstName}}</p>"})
     wish = {"to": ["Bob <bob@elsewhere.example>"], "subject": "Draft", "body": "Not yet"}
     draft = await post(f"/emails/drafts?inboxId={made['inboxId']}", wish, status=200)
+    job = await post(
+        f"/inboxes/{made['inboxId']}/with-schedule?sendAtNowPlusSeconds=86400",
+        {"to": ["bob@elsewhere.example"], "subject": "Tomorrow", "body": "Hi"},
+    )
+    [delivery] = (await client.get(f"/sent/{sent['id']}/delivery-status")).json()["content"]
     return Own(
         mailbox=mailbox,
         contact=contact["id"],
@@ -199,6 +206,8 @@ async def furnish(client: httpx2.AsyncClient, provider: Provider) -> Own:
         upload=upload,
         sent=sent["id"],
         event=synced["eventId"],
+        job=job["id"],
+        delivery=delivery["id"],
         plus_address=(await client.get(f"/inboxes/{made['inboxId']}/plus-addresses")).json()["content"][0]["id"],
         plain_address_tagged=plain["emailAddress"].replace("@", "+tag@"),
         expired=expired["id"],

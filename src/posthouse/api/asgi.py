@@ -38,6 +38,9 @@ CONTROLLERS: tuple[APIRouter, ...] = (
     addresses.router,
     addresses.expired,
     importing.router,
+    # Before the inboxes, whose ids may be anything.
+    sending.jobs,
+    sent.inboxes,
     inboxes.router,
     inboxes.common,
     inboxes.bulk,
@@ -51,6 +54,8 @@ CONTROLLERS: tuple[APIRouter, ...] = (
     attachments.router,
     sending.router,
     sending.common,
+    sending.emails,
+    sending.bulk,
     sent.router,
     accounts.router,
     waiting.router,

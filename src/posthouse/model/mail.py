@@ -52,7 +52,8 @@ class Inbox:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxQuery:
     """Which inboxes of an account are asked for. `search` is looked for in address, name and description; `connected`
-    tells those with a connector from those without; `name` and `description` are meant exactly.
+    tells those with a connector from those without; `name` and `description` are meant exactly; `with_sent` are those
+    from which something was sent.
     """
 
     slice: Slice = Slice()
@@ -63,6 +64,7 @@ class InboxQuery:
     favourites_only: bool = False
     connected: bool | None = None
     kind: InboxKind | None = None
+    with_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

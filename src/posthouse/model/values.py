@@ -25,6 +25,7 @@ JobId = NewType("JobId", UUID)
 DeliveryId = NewType("DeliveryId", UUID)
 BounceId = NewType("BounceId", UUID)
 ThreadId = NewType("ThreadId", UUID)
+BouncedId = NewType("BouncedId", UUID)
 UploadId = NewType("UploadId", str)
 """An uploaded attachment's id. Attachment ids are opaque strings on the wire, unlike every other id."""
 

@@ -12,8 +12,10 @@ from posthouse.services.drafts import Drafts
 from posthouse.services.extracting import Extracting
 from posthouse.services.importing import Importing
 from posthouse.services.inboxes import Inboxes
+from posthouse.services.jobs import Jobs
 from posthouse.services.mail import Mail
 from posthouse.services.outbox import Outbox
+from posthouse.services.reports import Reports
 from posthouse.services.sending import Sending
 from posthouse.services.sent import Sent
 from posthouse.services.sync import Sync
@@ -46,6 +48,8 @@ class Services:
     contacts: Contacts
     sent: Sent
     outbox: Outbox
+    jobs: Jobs
+    reports: Reports
     attachments: Attachments
     watching: Watching
     waiting: Waiting

@@ -4,10 +4,14 @@ From here on nothing about a message changes: whatever dies while it is sent, wh
 under the same Message-ID, by which it is recognised.
 """
 
+import re
+from collections.abc import Sequence
 from datetime import datetime
+from email.utils import format_datetime
 from uuid import uuid4
 
 from posthouse.mime.addresses import parse_addresses
+from posthouse.mime.identity import renamed, why_no_message
 from posthouse.mime.reading import content, excerpt, read
 from posthouse.mime.writing import write
 from posthouse.model.errors import Invalid
@@ -100,6 +104,62 @@ class Composing:
             references=written.references,
         )
 
+    def test_message(self, inbox: Inbox, domain: str) -> bytes:
+        """A message of our own to an inbox."""
+        now = self._now()
+        draft = Draft(
+            sender=Address("Posthouse", f"test@{domain}"),
+            to=(Address("", inbox.email_address),),
+            subject="Test email",
+            text=f"This is a test email from Posthouse to {inbox.email_address}.\n",
+        )
+        return write(draft, message_id=f"{uuid4()}@{domain}", date=now)
+
+    async def take_over(
+        self, inbox: Inbox, connector: ConnectorId | None, sender: str, recipients: Sequence[str], message: bytes
+    ) -> SentEmail:
+        """Keep a message that somebody has written himself, with its envelope. It gets a Message-ID and a date if it
+        has none; nothing else of it is changed, but for its line breaks. Raises Invalid."""
+        now = self._now()
+        message = re.sub(rb"\r\n|\r|\n", b"\r\n", message)
+        if why := why_no_message(message):
+            raise Invalid(f"data is no message: {why}")
+        said = read(message)
+        if not said.message_id:
+            domain = (sender or inbox.email_address).rpartition("@")[2]
+            message = renamed(message, f"{uuid4()}@{domain}")
+        if said.date is None:
+            message = f"Date: {format_datetime(now)}\r\n".encode() + message
+        said = read(message)
+        author = said.sender[0] if said.sender else Address("", sender)
+        [stored] = await self._blobs.put([message])
+        to, cc, bcc = _seen(recipients, said.to, said.cc)
+        return SentEmail(
+            id=SentId(new_id(now)),
+            account_id=inbox.account_id,
+            inbox_id=inbox.id,
+            connector_id=connector,
+            state=SendState.CONNECTING,
+            state_text="",
+            created_at=now,
+            sent_at=None,
+            sender=author,
+            to=to,
+            cc=cc,
+            bcc=bcc,
+            reply_to=said.reply_to,
+            refused=(),
+            subject=said.subject,
+            message_id=said.message_id,
+            is_html=bool(said.html),
+            size=len(message),
+            excerpt=excerpt(said),
+            attachment_ids=(),
+            virtual=inbox.virtual,
+            return_path=sender if sender != author.email else None,
+            stored=stored,
+        )
+
     async def _enclosure(self, account: AccountId, attachment_id: str) -> Enclosure:
         """An attachment to be sent: one that was uploaded, or one that came with an email."""
         async with self._database.reading() as tx:
@@ -125,3 +185,15 @@ def _enclosed(attachment: Upload | Attachment, octets: bytes) -> Enclosure:
 def recipients_of(sent: SentEmail | Draft) -> tuple[str, ...]:
     """Everybody who is to get it, each once."""
     return tuple(dict.fromkeys(address.email for address in (*sent.to, *sent.cc, *sent.bcc)))
+
+
+def _seen(
+    recipients: Sequence[str], to: Sequence[Address], cc: Sequence[Address]
+) -> tuple[tuple[Address, ...], tuple[Address, ...], tuple[Address, ...]]:
+    """The envelope's recipients as their message shows them: openly, as a copy, or not at all."""
+    left = {one.lower(): one for one in recipients}
+
+    def taken(shown: Sequence[Address]) -> tuple[Address, ...]:
+        return tuple(one for one in shown if left.pop(one.email.lower(), None) is not None)
+
+    return taken(to), taken(cc), tuple(Address("", one) for one in left.values())

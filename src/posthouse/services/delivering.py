@@ -26,6 +26,7 @@ from posthouse.model.mail import SendState, SentEmail, Submission, Verdict
 from posthouse.model.outbox import Errand
 from posthouse.model.values import Backoff, Clock, EventId, new_id
 from posthouse.services.local import Local
+from posthouse.services.reports import note_answer, note_refusals
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database, Transaction
 from posthouse.store.outbox import ClaimLost
@@ -182,6 +183,9 @@ class Delivering:
             message = f"accepted for {len(verdict.accepted)} recipients"
             message += f"; refused: {not_taken}" if not_taken else ""
             await self._add_event(tx, one, EventStatus.SUCCESS, 1, message)
+            answers = [(list(verdict.accepted), verdict.words), *(([who], words) for who, words in verdict.refused)]
+            await self._note_answers(tx, one, [answer for answer in answers if answer[0]])
+        await note_refusals(tx, sent, refused, now)
         if waiting:
             assert pause is not None
             await tx.outbox.again(replace(errand, waiting=waiting, taken=True), now, pause)
@@ -230,6 +234,10 @@ class Delivering:
             else:
                 await tx.outbox.again(one.errand, self._now(), pause)
             await self._add_event(tx, one, status_of(error), 0, words)
+            if isinstance(error, RemoteError) and error.refused:
+                await self._note_answers(tx, one, [([who], said) for who, said in error.refused])
+                if pause is None:
+                    await note_refusals(tx, one.sent, error.refused, self._now())
             self._signal(tx, settled)
         log.info("not sent", sent=str(one.sent.id), state=settled.state.value, transient=transient, why=words)
         return None
@@ -256,6 +264,12 @@ class Delivering:
     def _wants_copy(self, one: _Try) -> bool:
         settings = one.settings
         return self._copies and settings is not None and not self._files_sent(settings.host.rstrip(".").lower())
+
+    async def _note_answers(self, tx: Transaction, one: _Try, answers: Sequence[tuple[list[str], str]]) -> None:
+        assert one.settings is not None
+        took = timedelta(seconds=time.monotonic() - one.began)
+        for recipients, words in answers:
+            await note_answer(tx, one.sent, recipients, words, one.settings.host, took, self._now())
 
     def _signal(self, tx: Transaction, sent: SentEmail) -> None:
         tx.signal(f"sent:{sent.id}")

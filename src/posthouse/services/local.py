@@ -82,6 +82,12 @@ class Local:
         for parcel in parcels:
             await self._intake.take_in(tx, parcel.place.account_id, parcel.place.inbox_id, [parcel.prepared])
 
+    async def hand_in(self, account: AccountId, inbox: InboxId, message: bytes) -> None:
+        """File a message of our own making in an inbox. Raises NotFound when it is gone."""
+        [prepared] = await self._intake.prepare([Incoming(content=message, size=len(message))])
+        async with self._database.transaction() as tx:
+            await self._intake.take_in(tx, account, inbox, [prepared])
+
     def _stamped(self, sent: SentEmail, recipient: str, message: bytes) -> bytes:
         """The message with its trace (RFC 5321 §4.4): the same bytes whenever it is made."""
         head = (

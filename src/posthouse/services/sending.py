@@ -23,10 +23,10 @@ from posthouse.model.connectors import Connector, SmtpSettings
 from posthouse.model.errors import Conflict, Invalid, NotFound, OutcomeUnknown, Refused, RemoteError, Unavailable
 from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail
 from posthouse.model.message import Address, Draft
-from posthouse.model.outbox import Errand
-from posthouse.model.values import AccountId, Clock, ConnectorId, InboxId
+from posthouse.model.outbox import Errand, Job
+from posthouse.model.values import AccountId, Clock, ConnectorId, InboxId, JobId, new_id
 from posthouse.services.addressing import Addressing
-from posthouse.services.composing import Composing, recipients_of
+from posthouse.services.composing import MOST_RECIPIENTS, Composing, recipients_of
 from posthouse.services.delivering import GIVEN, usable_server
 from posthouse.services.inboxes import NewInbox, add_inbox
 from posthouse.services.local import Local
@@ -144,6 +144,71 @@ class Sending:
         letters = await self._addressing.letters(account, outgoing)
         return await self._queue(sender, letters, outgoing, wish)
 
+    async def schedule(
+        self, account: AccountId, inbox_id: InboxId, outgoing: Outgoing, at: datetime, *, key: str | None = None
+    ) -> Job:
+        """Put an email into the outbox, to be sent at this moment; one that is past is now."""
+        sent = await self.queue(account, inbox_id, outgoing, Wish(key=key, at=at))
+        async with self._database.reading() as tx:
+            job = await tx.jobs.by_sent(account, sent.id)
+        assert job is not None, "it was put in together with the email"
+        return job
+
+    async def queue_from_all(
+        self, account: AccountId, inbox_ids: Sequence[InboxId], outgoing: Outgoing, *, key: str | None = None
+    ) -> list[SentEmail]:
+        """Put an email from each of these inboxes into the outbox; from none of them where one can't send it."""
+        inbox_ids = list(dict.fromkeys(inbox_ids))
+        senders = [await self._from_inbox(account, inbox_id) for inbox_id in inbox_ids]
+        letters = await self._addressing.letters(account, outgoing)
+        for sender in senders:
+            for letter in letters:
+                self._composing.check((await self._checked(sender, letter))[0])
+        whole = ",".join(sorted(map(str, inbox_ids)))
+        wishes = [Wish(key=key, part=str(inbox_id), whole=whole) for inbox_id in inbox_ids]
+        return [
+            await self._queue(sender, letters, outgoing, wish) for sender, wish in zip(senders, wishes, strict=True)
+        ]
+
+    # Sending what is written already
+
+    async def send_message(
+        self,
+        account: AccountId,
+        inbox_id: InboxId,
+        sender: str,
+        recipients: Sequence[str],
+        message: bytes,
+        *,
+        key: str | None = None,
+    ) -> SentEmail:
+        """Send a message as it is, by this envelope; `sender` may be '' (RFC 5321 §4.5.5). Otherwise as
+        `send_from_inbox`."""
+        origin = await self._from_inbox(account, inbox_id)
+        wish, asked = Wish(key=key), Outgoing(to=tuple(recipients), sender=sender, body=message.decode("latin-1"))
+        fingerprint = _fingerprint(f"message from {inbox_id}", asked)
+        if (found := await self._sent_before(account, wish, fingerprint)) is not None:
+            return await self._outcome(found)
+        people = list(dict.fromkeys(address.email for one in recipients for address in parse_addresses(one)))
+        if not people:
+            raise Invalid("an email needs a recipient: give rcptTo")
+        if len(people) > MOST_RECIPIENTS:
+            raise Invalid(f"an email may have at most {MOST_RECIPIENTS} recipients")
+        from_ = parse_addresses(sender) if sender.strip("<> ") else (Address("", ""),)
+        if len(from_) != 1:
+            raise Invalid("mailFrom must be one address, or <> for none")
+        connector = await self._reached(origin, people)
+        sent = await self._composing.take_over(origin.inbox, connector, from_[0].email, people, message)
+        sent, errand = await self._put(sent, wish, fingerprint)
+        if errand is None:
+            return await self._outcome(sent)
+        return await self._deliver(errand, sent, wish.lasting)
+
+    async def send_test(self, account: AccountId, inbox_id: InboxId) -> None:
+        """Put an email of our own into an inbox, to see that mail in it is noticed."""
+        inbox = (await self._from_inbox(account, inbox_id)).inbox
+        await self._local.hand_in(account, inbox_id, self._composing.test_message(inbox, self._local.domain))
+
     async def can_send(self, account: AccountId, inbox_id: InboxId, outgoing: Outgoing) -> str | None:
         """Why an email can't be sent from this inbox; None when it can, as far as we know without asking a server.
         Raises NotFound for an inbox that is not there."""
@@ -183,13 +248,22 @@ class Sending:
                 connection = await tx.connectors.smtp(connector.id)
         address = _sender(outgoing, inbox, connector, connection.settings if connection else None)
         draft = await self._composing.draft(inbox.account_id, address, outgoing)
+        return draft, await self._reached(sender, recipients_of(draft))
+
+    async def _reached(self, sender: Sender, recipients: Sequence[str]) -> ConnectorId | None:
+        """The connector that some of them are reached by; None where none is needed. Raises Invalid."""
+        inbox, connector = sender.inbox, sender.connector
         if inbox.virtual:
-            return draft, None
-        recipients = recipients_of(draft)
+            return None
         _, outside = await self._local.sort(inbox.account_id, recipients, connected=connector is not None)
-        if outside:
-            usable_server(connector, connection, outside)
-        return draft, connector.id if connector is not None and outside else None
+        if not outside:
+            return None
+        connection = None
+        if connector is not None:
+            async with self._database.reading() as tx:
+                connection = await tx.connectors.smtp(connector.id)
+        usable_server(connector, connection, outside)
+        return connector.id if connector is not None else None
 
     async def _accept(
         self, sender: Sender, letter: Outgoing, asked: Outgoing, wish: Wish
@@ -235,6 +309,8 @@ class Sending:
                 await tx.packs.use([sent.stored.pack], now)
                 sent = await tx.sent.add(sent)
                 await self._outbox.add(tx, errand, begin - now)
+                if wish.at is not None:
+                    await tx.jobs.add(_job(sent, begin, now))
                 if wish.key is not None:
                     part = Part(wish.part, fingerprint, sent.id)
                     await tx.outbox.add_part(sent.account_id, wish.key, part, now)
@@ -312,6 +388,18 @@ class Sending:
                 if time.monotonic() > until:
                     raise Unavailable("the same request is still at work on this: ask again in a moment")
                 await news.next(1.0)
+
+
+def _job(sent: SentEmail, at: datetime, now: datetime) -> Job:
+    return Job(
+        id=JobId(new_id(now)),
+        account_id=sent.account_id,
+        inbox_id=sent.inbox_id,
+        sent_id=sent.id,
+        send_at=at,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 def _fingerprint(place: str, asked: Outgoing) -> str:

@@ -23,6 +23,11 @@ class Sent:
                 await _require_inbox(tx, account, inbox)
             return await tx.sent.page(account, slice_, inbox=inbox, search=search)
 
+    async def queued(self, account: AccountId, slice_: Slice) -> Page[SentEmail]:
+        """What was queued, however far it has come."""
+        async with self._database.reading() as tx:
+            return await tx.sent.queued(account, slice_)
+
     async def count(self, account: AccountId, inbox: InboxId) -> int:
         async with self._database.reading() as tx:
             await _require_inbox(tx, account, inbox)

@@ -35,11 +35,13 @@ from posthouse.store.conversations import Conversations
 from posthouse.store.events import Events
 from posthouse.store.folders import Folders
 from posthouse.store.inboxes import Inboxes
+from posthouse.store.jobs import Jobs
 from posthouse.store.journal import Journal
 from posthouse.store.lanes import Lanes
 from posthouse.store.mail import Mail
 from posthouse.store.outbox import Outbox
 from posthouse.store.packs import Packs
+from posthouse.store.reports import Reports
 from posthouse.store.results import Results
 from posthouse.store.sealing import Seal
 from posthouse.store.sent import Sent
@@ -128,6 +130,14 @@ class Transaction:
     @cached_property
     def sent(self) -> Sent:
         return Sent(self.connection)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        return Jobs(self.connection)
+
+    @cached_property
+    def reports(self) -> Reports:
+        return Reports(self.connection)
 
     @cached_property
     def outbox(self) -> Outbox:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from posthouse.model.mail import Inbox, InboxKind, InboxQuery
 from posthouse.model.values import AccountId, InboxId, Page
 from posthouse.store.rows import Row, bounded, read_page
-from posthouse.store.tables import connectors, inboxes
+from posthouse.store.tables import connectors, inboxes, sent_emails
 
 _HOLD = sa.select(inboxes.c.number).where(inboxes.c.id == sa.bindparam("inbox")).with_for_update()
 _POSITIONS = sa.select(inboxes.c.id, inboxes.c.position).where(inboxes.c.account_id == sa.bindparam("account"))
@@ -164,6 +164,10 @@ def _matching(found: sa.Select[Any], query: InboxQuery) -> sa.Select[Any]:
     if query.connected is not None:
         has_one = inboxes.c.id.in_(sa.select(connectors.c.inbox_id))
         wanted.append(has_one if query.connected else ~has_one)
+    if query.with_sent:
+        wanted.append(
+            inboxes.c.id.in_(sa.select(sent_emails.c.inbox_id).where(sent_emails.c.state.in_(("accepted", "unknown"))))
+        )
     if query.kind is not None:
         wanted.append(inboxes.c.kind == query.kind)
     return found.where(*wanted)

@@ -7,12 +7,13 @@ has seen, and asks for what comes after.
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.events import Entry, Happening
-from posthouse.model.values import EmailId, InboxId, SentId
+from posthouse.model.values import InboxId
 from posthouse.store.tables import inboxes, journal
 
 _DRAW = (
@@ -34,10 +35,8 @@ class Journal:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def append(
-        self, inbox: InboxId, happening: Happening, emails: Sequence[EmailId | SentId], at: datetime
-    ) -> int:
-        """Write one line for each email, in this order. The position of the last line.
+    async def append(self, inbox: InboxId, happening: Happening, emails: Sequence[UUID], at: datetime) -> int:
+        """Write one line for each email (or whatever else it is about), in this order. The position of the last line.
 
         From here to the commit nobody else can write to this inbox's journal.
         """

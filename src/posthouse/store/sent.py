@@ -95,10 +95,7 @@ class Sent:
         self, account: AccountId, slice_: Slice, *, inbox: InboxId | None = None, search: str = ""
     ) -> Page[SentEmail]:
         """What was sent; failed tries are not among it. `search` is looked for in subject and recipients."""
-        query = sa.select(sent_emails).where(
-            sent_emails.c.account_id == account,
-            sent_emails.c.state.in_((SendState.ACCEPTED, SendState.UNKNOWN)),
-        )
+        query = sa.select(sent_emails).where(sent_emails.c.account_id == account, _was_sent())
         if inbox is not None:
             query = query.where(sent_emails.c.inbox_id == inbox)
         if search:
@@ -113,9 +110,14 @@ class Sent:
         query = sa.select(sa.func.count()).where(
             sent_emails.c.account_id == account,
             sent_emails.c.inbox_id == inbox,
-            sent_emails.c.state.in_((SendState.ACCEPTED, SendState.UNKNOWN)),
+            _was_sent(),
         )
         return await self._connection.scalar(query) or 0
+
+    async def queued(self, account: AccountId, slice_: Slice) -> Page[SentEmail]:
+        """What was put into the outbox, however far it has come."""
+        query = sa.select(sent_emails).where(sent_emails.c.account_id == account, sent_emails.c.queued)
+        return await read_page(self._connection, query, slice_, sent_of)
 
     async def remove(
         self,
@@ -136,6 +138,11 @@ class Sent:
         removed = (await self._connection.execute(returned)).all()
         await Threads(self._connection).forget_empty(row.thread_id for row in removed)
         return [RemovedSent(row.id, row.pack) for row in removed]
+
+
+def _was_sent() -> sa.ColumnElement[bool]:
+    """It was sent, or may have been."""
+    return sent_emails.c.state.in_((SendState.ACCEPTED, SendState.UNKNOWN))
 
 
 def sent_of(row: Row) -> SentEmail:
