@@ -100,11 +100,9 @@ def _things(table: str, *columns: sa.schema.SchemaItem) -> None:
 
 
 def _fold_the_final_sigma() -> None:
-    """Searches no longer ask for ς: what was filed with it is to be found by σ."""
+    """Searches ask for ς no more: what was filed with it is to be found by σ, as SQLite's tokenizer does by itself."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute("""
             UPDATE email_search SET words = array_to_tsvector(ARRAY(
                 SELECT DISTINCT replace(word, 'ς', 'σ') FROM unnest(tsvector_to_array(words)) AS word
             )) WHERE words::text LIKE '%ς%'""")
-    else:
-        op.execute("UPDATE email_search SET words = replace(words, 'ς', 'σ') WHERE words LIKE '%ς%'")
