@@ -22,6 +22,7 @@ from posthouse.remote.egress import Egress
 from posthouse.remote.stream import Stream
 from posthouse.remote.tls import Tls, fingerprint
 from posthouse.remote.wire import Wire
+from posthouse.store.signals import Bell
 
 from .servers import LOOPBACK, Reader, Tunnels, Writer, echo, forever, serving
 
@@ -345,7 +346,7 @@ def idle() -> Exchange[bytes | None]:
 
 
 async def test_an_event_wakes_a_resting_exchange() -> None:
-    wake = asyncio.Event()
+    wake = Bell()
     async with serving(forever) as port, connected(to(port)) as stream:
         asyncio.get_running_loop().call_later(0.05, wake.set)
         assert await stream.run(idle(), within=0.01, wake=wake) is None
@@ -354,11 +355,11 @@ async def test_an_event_wakes_a_resting_exchange() -> None:
 
 async def test_a_resting_exchange_is_woken_when_its_time_is_up() -> None:
     async with serving(forever) as port, connected(to(port)) as stream:
-        assert await stream.run(idle(), within=0.01, wake=asyncio.Event(), rest=0.05) is None
+        assert await stream.run(idle(), within=0.01, wake=Bell(), rest=0.05) is None
 
 
 async def test_who_waits_again_is_not_woken_by_the_wait_before() -> None:
-    wire, wake = Wire(), asyncio.Event()
+    wire, wake = Wire(), Bell()
     await wire.wait(0, wake)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
@@ -376,7 +377,7 @@ def test_a_rest_is_waited_for_in_few_rounds_whatever_the_loops_timers_round_to(m
     async def rest() -> None:
         async with serving(forever) as port, connected(to(port)) as stream:
             for seconds in (0.0104, 0.0156, 0.0209):
-                assert await stream.run(idle(), within=1, wake=asyncio.Event(), rest=seconds) is None
+                assert await stream.run(idle(), within=1, wake=Bell(), rest=seconds) is None
 
     monkeypatch.setattr(Wire, "wait", wait)
     uvloop.run(rest())
@@ -389,7 +390,7 @@ async def test_news_come_before_the_wake() -> None:
         await forever(reader, writer)
 
     async with serving(news) as port, connected(to(port)) as stream:
-        assert await stream.run(idle(), within=0.01, wake=asyncio.Event(), rest=5) == b"* 1 EXISTS"
+        assert await stream.run(idle(), within=0.01, wake=Bell(), rest=5) == b"* 1 EXISTS"
 
 
 # TLS
@@ -798,7 +799,7 @@ def test_it_all_works_on_uvloop(certificates: Certificates) -> None:
             for proxy in (None, by(ProxyKind.SOCKS5, there)):
                 async with connected(to(port, proxy=proxy), secure=True, tls=certificates.client) as stream:
                     assert await stream.run(ask_much(), within=20) == len(big)
-                    assert await stream.run(idle(), within=1, wake=asyncio.Event(), rest=0.01) is None
+                    assert await stream.run(idle(), within=1, wake=Bell(), rest=0.01) is None
                     with pytest.raises(Unreachable):
                         await stream.run(listen(), within=0.05)
         async with (

@@ -16,7 +16,7 @@ import structlog
 
 from posthouse.model.errors import FolderMissing, NotFound, PosthouseError, RemoteError
 from posthouse.model.standing import Mode, MomentKind
-from posthouse.model.sync import Glance
+from posthouse.model.sync import Glance, Wake
 from posthouse.model.values import Backoff, Clock, ConnectorId
 from posthouse.services.desk import Desk, Session
 from posthouse.services.sync import Asked, Sync
@@ -86,7 +86,7 @@ class Watcher:
         self.ended = False
         self._resting = False
         self._pushed_at: datetime | None = None
-        self._wake: asyncio.Event | None = None
+        self._wake: Wake | None = None
 
     def end(self) -> None:
         """Have `run` return soon, with a goodbye to the server: what is being done is done first."""
@@ -115,7 +115,7 @@ class Watcher:
                 if pause and not self.ended and await changes.next(pause.total_seconds()):
                     self._deaf = False  # other settings, another server perhaps
 
-    async def _round(self, brief: Brief, wake: asyncio.Event, place: Place) -> timedelta:
+    async def _round(self, brief: Brief, wake: Wake, place: Place) -> timedelta:
         """One session from its beginning to its end. How long to wait before the next."""
         if brief.standing.locked_out:
             if brief.standing.due_at is not None:
@@ -160,7 +160,7 @@ class Watcher:
         await self._watching.plan_next(self._id, self._now() + pause)
         return pause
 
-    async def _stay(self, brief: Brief, session: Session, desk: Desk, wake: asyncio.Event, place: Place) -> None:
+    async def _stay(self, brief: Brief, session: Session, desk: Desk, wake: Wake, place: Place) -> None:
         """Keep the session until the settings change, or we are to end. Raises when it ends in any other way."""
         push = session.mailbox.can_push and not self._deaf
         mode = Mode.PUSH if push else Mode.POLL
@@ -196,7 +196,7 @@ class Watcher:
                 elif news:
                     may_miss = _MOST_MISSED
                 elif push and self._now() < due:
-                    asked = self._now()
+                    asked, said = self._now(), session.transcript.count
                     if await session.mailbox.anything_new():
                         news = True
                         may_miss -= 1
@@ -207,6 +207,7 @@ class Watcher:
                         news = True
                     else:
                         self._watching.fresh(self._id, asked)
+                        session.transcript.forget_since(said)  # day and night the same three lines
                         news = not told and await self._look_around(brief, session, others)
             pause = _next_look(brief, push)
             if news and push and session.seen is not None:
@@ -220,7 +221,7 @@ class Watcher:
                 continue
             await self._sync_once(brief, session, next_in=pause)
 
-    async def _rest(self, session: Session, wake: asyncio.Event, rest: float, push: bool) -> bool:
+    async def _rest(self, session: Session, wake: Wake, rest: float, push: bool) -> bool:
         """Wait until there is something to do. True: the server has told of a change."""
         if not push:
             with contextlib.suppress(TimeoutError):

@@ -117,6 +117,12 @@ class Transcript:
             self._left_out += len(self._last) - self.tail
             del self._last[: -self.tail]
 
+    def forget_since(self, count: int) -> None:
+        """Leave out what has been noted since `count` was this, as far as it stands at the end."""
+        for lines in (self._last, self._first):
+            if (new := self.count - count) > 0:
+                del lines[max(0, len(lines) - new) :]
+
     @property
     def lines(self) -> list[str]:
         last = self._last[-self.tail :]

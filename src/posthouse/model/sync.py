@@ -3,7 +3,7 @@
 `plan` decides, and needs no server to be tested. The port `Mailbox` is what a sync asks of a connection.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import blake2b
@@ -154,10 +154,15 @@ class SyncOutcome:
 
 
 class Wake(Protocol):
-    """Something that can be waited for and stays set: an asyncio.Event."""
+    """Something that is set when there is something to do, and stays so until it is cleared, as an asyncio.Event;
+    `ear` is called whenever it is set."""
+
+    ear: Callable[[], object] | None
 
     async def wait(self) -> Literal[True]: ...
     def is_set(self) -> bool: ...
+    def set(self) -> None: ...
+    def clear(self) -> None: ...
 
 
 class Mailbox(Protocol):

@@ -22,9 +22,9 @@ class Masked:
 
     def __init__(self, note: Note = unheard) -> None:
         self._note = note
-        self._forms: set[str] = set()
-        self._words: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._forms: tuple[str, ...] = ()  # the longest first
+        self._words: frozenset[str] = frozenset()
+        self._pattern: re.Pattern[str] | None = None  # of the words: for all forms it would be 3 KB a connection
         self._longest = 0
 
     def hide(self, *secrets: str) -> None:
@@ -32,15 +32,17 @@ class Masked:
 
         Secrets of one to three characters are hidden as whole words only, for they are part of everything.
         """
+        forms, words = set(self._forms), set(self._words)
         for secret in filter(None, secrets):
             if len(secret) < 4:
-                self._words |= {secret, b64encode(_bytes(secret)).decode()}
+                words |= {secret, b64encode(_bytes(secret)).decode()}
             else:
-                self._forms |= {secret, _quoted(secret), *_in_base64(_bytes(secret))}
-        hidden = sorted(self._words | self._forms, key=len, reverse=True)  # the longest that fits, first
-        if hidden:
-            self._pattern = re.compile("|".join(map(self._found, hidden)))
-            self._longest = len(hidden[0])
+                forms |= {secret, _quoted(secret), *_in_base64(_bytes(secret))}
+        self._forms, self._words = tuple(sorted(forms, key=len, reverse=True)), frozenset(words)
+        if words:
+            either = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+            self._pattern = re.compile(rf"(?<!\w)(?:{either})(?!\w)")
+        self._longest = max(map(len, forms | words), default=0)
 
     def client(self, line: str) -> None:
         """Note what we said."""
@@ -52,10 +54,10 @@ class Masked:
 
     def text(self, text: str) -> str:
         """The same text, for an error or a result: secrets hidden, nothing else changed."""
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, MASK)
         return self._pattern.sub(MASK, text) if self._pattern else text
-
-    def _found(self, hidden: str) -> str:
-        return re.escape(hidden) if hidden in self._forms else rf"(?<!\w){re.escape(hidden)}(?!\w)"
 
     def _take(self, who: str, line: str) -> None:
         if self._note is not unheard:

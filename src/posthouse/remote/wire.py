@@ -7,7 +7,6 @@ tells the server to wait.
 import asyncio
 import threading
 from asyncio import sslproto
-from collections import deque
 from typing import cast
 
 from posthouse.model.sync import Wake
@@ -43,7 +42,7 @@ class Wire(asyncio.BufferedProtocol):
         self.error: Exception | None = None
         self.full = False
         """Enough waits to be sent; say no more until it is not."""
-        self._arrived: deque[bytes] = deque()
+        self._arrived: list[bytes] = []  # a deque takes 600 bytes when it is empty
         self._size = 0
         self._paused = False
         self._news: asyncio.Future[None] | None = None
@@ -56,7 +55,7 @@ class Wire(asyncio.BufferedProtocol):
         """What came first; b"" when there is nothing."""
         if not self._arrived:
             return b""
-        data = self._arrived.popleft()
+        data = self._arrived.pop(0)
         self._size -= len(data)
         if self._paused and self._size <= _LITTLE and self.transport is not None:
             self._paused = False
@@ -66,7 +65,7 @@ class Wire(asyncio.BufferedProtocol):
     def put_back(self, data: bytes) -> None:
         """What was taken and belongs to the next reader."""
         if data:
-            self._arrived.appendleft(data)
+            self._arrived.insert(0, data)
             self._size += len(data)
 
     async def wait(self, seconds: float, wake: Wake | None = None) -> None:
@@ -74,19 +73,19 @@ class Wire(asyncio.BufferedProtocol):
         loop = asyncio.get_running_loop()
         self._news = loop.create_future()
         timer = loop.call_later(max(0.0, seconds), self._tell)
-        waker = loop.create_task(wake.wait()) if wake is not None else None
-        if waker is not None:
-            waker.add_done_callback(self._tell)
+        if wake is not None:
+            wake.ear = self._tell
+            if wake.is_set():
+                self._tell()
         try:
             await self._news
         finally:
             self._news = None
             timer.cancel()
-            if waker is not None:
-                waker.remove_done_callback(self._tell)  # cancelled it is done too, and would wake the next to wait
-                waker.cancel()
+            if wake is not None:
+                wake.ear = None
 
-    def _tell(self, _woken: object = None) -> None:
+    def _tell(self) -> None:
         if self._news is not None and not self._news.done():
             self._news.set_result(None)
 

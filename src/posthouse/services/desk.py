@@ -1,7 +1,6 @@
 """Where a long-lived session is lent: one mailbox sees one connection of ours, whoever wants something of it."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from datetime import timedelta
 from posthouse.model.connectors import ImapSettings
 from posthouse.model.errors import RemoteError
 from posthouse.model.events import Transcript
-from posthouse.model.sync import Mailbox, Snapshot
+from posthouse.model.sync import Mailbox, Snapshot, Wake
 
 
 @dataclass(slots=True)
@@ -41,9 +40,9 @@ class Desk:
     """The keeper of a session calls `serve` whenever it does not need it itself; `wanted` is set when there is
     somebody to serve."""
 
-    def __init__(self, wanted: asyncio.Event) -> None:
+    def __init__(self, wanted: Wake) -> None:
         self.wanted = wanted
-        self._queue: deque[tuple[asyncio.Future[Session | None], asyncio.Event]] = deque()
+        self._queue: list[tuple[asyncio.Future[Session | None], asyncio.Event]] = []
         self._closed = False
 
     @asynccontextmanager
@@ -70,7 +69,7 @@ class Desk:
         """Lend the session to each who wants it, in turn, while it is whole. Whether anybody did."""
         served = False
         while self._queue and not session.broken:
-            lent, returned = self._queue.popleft()
+            lent, returned = self._queue.pop(0)
             if not lent.done():  # else its borrower has gone
                 served = True
                 lent.set_result(session)
@@ -81,6 +80,6 @@ class Desk:
         """There is no session any more: who waits for it must open one of his own."""
         self._closed = True
         while self._queue:
-            lent, _ = self._queue.popleft()
+            lent, _ = self._queue.pop(0)
             if not lent.done():
                 lent.set_result(None)

@@ -23,7 +23,7 @@ from posthouse.model.connectors import Connector, ImapSettings
 from posthouse.model.errors import Conflict, CredentialsRefused, NotFound, PosthouseError, RemoteError, Unavailable
 from posthouse.model.events import ConnectorEvent, EventType, Transcript, status_of
 from posthouse.model.standing import NO_PROBLEM, Moment, MomentKind, Standing
-from posthouse.model.sync import Mailbox, Snapshot, SyncOutcome
+from posthouse.model.sync import Mailbox, Snapshot, SyncOutcome, Wake
 from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, new_id
 from posthouse.services.desk import Desk, Session
 from posthouse.services.fetching import Batches, Fetching, Run
@@ -152,7 +152,7 @@ class Sync:
             await mailbox.close()
 
     @contextlib.contextmanager
-    def desk(self, connector_id: ConnectorId, wanted: asyncio.Event) -> Iterator[Desk]:
+    def desk(self, connector_id: ConnectorId, wanted: Wake) -> Iterator[Desk]:
         """Where the keeper of a session lends it, until the block ends; sets `wanted` when somebody wants it."""
         desk = self._desks[connector_id] = Desk(wanted)
         try:

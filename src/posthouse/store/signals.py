@@ -10,7 +10,7 @@ LISTEN/NOTIFY.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import asyncpg
@@ -22,11 +22,22 @@ CHANNEL = "posthouse"
 _AGAIN = 2.0  # seconds between tries to listen again
 
 
+class Bell(asyncio.Event):
+    """An event that can also be heard without a task that waits for it: thousands of sessions idle."""
+
+    ear: Callable[[], object] | None = None
+
+    def set(self) -> None:
+        super().set()
+        if self.ear is not None:
+            self.ear()
+
+
 class Listener:
     """Hears of its topics from the moment it is made: `news` is set, and stays so until it is cleared."""
 
     def __init__(self) -> None:
-        self.news = asyncio.Event()
+        self.news = Bell()
 
     async def next(self, within: float) -> bool:
         """Wait for news, those included that came since the last call. False when none came in time (seconds)."""
