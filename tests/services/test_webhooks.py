@@ -16,8 +16,21 @@ import sqlalchemy as sa
 
 from house import Tenant, add_tenant, an_inbox, opened_database
 from posthouse.model.errors import Invalid, NotFound, Unreachable
+from posthouse.model.events import Happening
 from posthouse.model.mail import Inbox, Mark
-from posthouse.model.values import Backoff, EmailId, InboxId, Secret, Slice, utc_now
+from posthouse.model.reports import Bounce, BouncedRecipient, DeliveryStatus
+from posthouse.model.values import (
+    Backoff,
+    BouncedId,
+    BounceId,
+    DeliveryId,
+    EmailId,
+    InboxId,
+    Secret,
+    SentId,
+    Slice,
+    utc_now,
+)
 from posthouse.model.webhooks import (
     Answer,
     Call,
@@ -284,6 +297,80 @@ async def test_news_is_found_by_an_index_that_holds_nothing_else(house: House) -
             await tx.connection.exec_driver_sql("SET enable_seqscan = off")  # there are too few rows for an index
             plan = str((await tx.connection.exec_driver_sql(f"EXPLAIN {query}")).all())
     assert "ix_inboxes_untold" in plan
+
+
+async def test_what_became_of_sent_emails_is_told(house: House) -> None:
+    for event in (EventName.BOUNCE, EventName.BOUNCE_RECIPIENT, EventName.DELIVERY_STATUS):
+        await house.hook(event)
+    now, inbox = utc_now(), house.tenant.inbox.id
+    sent = SentId(uuid4())
+    gone = [
+        BouncedRecipient(id=BouncedId(uuid4()), recipient=f"{name}@example.org", status="5.1.1", reason="unknown")
+        for name in ("bob", "carol")
+    ]
+    bounce = Bounce(
+        id=BounceId(uuid4()),
+        account_id=house.account,
+        inbox_id=inbox,
+        sent_id=sent,
+        email_id=None,
+        created_at=now,
+        sender="ann@example.org",
+        subject="Hello",
+        sent_to=("bob@example.org", "carol@example.org", "dave@example.org"),
+        recipients=tuple(gone),
+    )
+    status = DeliveryStatus(
+        id=DeliveryId(uuid4()),
+        account_id=house.account,
+        inbox_id=inbox,
+        sent_id=sent,
+        created_at=now,
+        recipients=("dave@example.org",),
+        subject="Hello",
+        reporting_mta="mx.example.org",
+        smtp_code=250,
+        smtp_text="250 OK",
+        milliseconds=17,
+    )
+    async with house.database.transaction() as tx:
+        await tx.reports.add_bounce(bounce)
+        await tx.reports.add_status(status)
+        await tx.journal.append(inbox, Happening.BOUNCED, [bounce.id], now)
+        await tx.journal.append(inbox, Happening.BOUNCED_RECIPIENT, [one.id for one in gone], now)
+        await tx.journal.append(inbox, Happening.DELIVERY_STATUS, [status.id], now)
+    await house.tell()
+    told: dict[str, list[dict[str, Any]]] = {}
+    for payload in house.receiver.payloads:
+        del payload["messageId"], payload["webhookId"], payload["webhookName"]
+        told.setdefault(payload.pop("eventName"), []).append(payload)
+    assert told == {
+        "BOUNCE": [
+            {
+                "bounceId": str(bounce.id),
+                "sentToRecipients": list(bounce.sent_to),
+                "sender": "ann@example.org",
+                "bounceRecipients": ["bob@example.org", "carol@example.org"],
+            }
+        ],
+        "BOUNCE_RECIPIENT": [{"recipient": "bob@example.org"}, {"recipient": "carol@example.org"}],
+        "DELIVERY_STATUS": [
+            {
+                "id": str(status.id),
+                "userId": str(house.account),
+                "sentId": str(sent),
+                "remoteMtaIp": None,
+                "inboxId": str(inbox),
+                "reportingMta": "mx.example.org",
+                "recipients": ["dave@example.org"],
+                "smtpResponse": "250 OK",
+                "smtpStatusCode": 250,
+                "processingTimeMillis": 17,
+                "received": None,
+                "subject": "Hello",
+            }
+        ],
+    }
 
 
 # How it is signed

@@ -60,6 +60,9 @@ _HAPPENINGS = {
     EventName.NEW_EMAIL: Happening.EMAIL_RECEIVED,
     EventName.NEW_ATTACHMENT: Happening.EMAIL_RECEIVED,
     EventName.EMAIL_READ: Happening.EMAIL_READ,
+    EventName.BOUNCE: Happening.BOUNCED,
+    EventName.BOUNCE_RECIPIENT: Happening.BOUNCED_RECIPIENT,
+    EventName.DELIVERY_STATUS: Happening.DELIVERY_STATUS,
 }
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from posthouse.model.events import Entry
 from posthouse.model.mail import Attachment, Email
 from posthouse.model.message import Address
 from posthouse.model.moustache import as_json, render, variables
+from posthouse.model.reports import Bounce, BouncedRecipient, DeliveryStatus
 from posthouse.model.values import InboxId
 from posthouse.model.webhooks import EventName, MessageId, Webhook, WebhookId
 
@@ -38,17 +40,35 @@ def body(payload: Payload, template: str | None) -> str:
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
 
 
-def of_entry(webhook: Webhook, entry: Entry, email: Email | None, attachments: Sequence[Attachment]) -> list[Payload]:
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An email, with its attachments."""
+
+    email: Email
+    attachments: Sequence[Attachment]
+
+
+About = Received | Bounce | BouncedRecipient | DeliveryStatus
+"""What a line of the journal is about."""
+
+
+def of_entry(webhook: Webhook, entry: Entry, about: About | None) -> list[Payload]:
     """What a webhook is told of a line of the journal, without the message's id; mostly one thing. Nothing is to be
-    said of an email that is gone."""
+    said of what is gone."""
     head = _head(webhook.event, webhook.id, webhook.name)
-    match webhook.event:
-        case EventName.NEW_EMAIL | EventName.EMAIL_RECEIVED:
-            return [head | _new_email(email, attachments)] if email is not None else []
-        case EventName.NEW_ATTACHMENT:
+    match webhook.event, about:
+        case ((EventName.NEW_EMAIL | EventName.EMAIL_RECEIVED), Received(email, attachments)):
+            return [head | _new_email(email, attachments)]
+        case EventName.NEW_ATTACHMENT, Received(_, attachments):
             return [head | _new_attachment(attachment) for attachment in attachments]
-        case EventName.EMAIL_READ:
+        case EventName.EMAIL_READ, _:
             return [head | _email_read(entry)]
+        case EventName.BOUNCE, Bounce():
+            return [head | _bounce(about)]
+        case EventName.BOUNCE_RECIPIENT, BouncedRecipient():
+            return [head | {"recipient": about.recipient}]
+        case EventName.DELIVERY_STATUS, DeliveryStatus():
+            return [head | _delivery_status(about)]
     return []
 
 
@@ -100,6 +120,32 @@ def _email_read(entry: Entry) -> Payload:
         "inboxId": str(entry.inbox_id),
         "emailIsRead": True,
         "createdAt": moment(entry.at),
+    }
+
+
+def _bounce(bounce: Bounce) -> Payload:
+    return {
+        "bounceId": str(bounce.id),
+        "sentToRecipients": list(bounce.sent_to),
+        "sender": bounce.sender,
+        "bounceRecipients": [one.recipient for one in bounce.recipients],
+    }
+
+
+def _delivery_status(status: DeliveryStatus) -> Payload:
+    return {
+        "id": str(status.id),
+        "userId": str(status.account_id),
+        "sentId": str(status.sent_id) if status.sent_id else None,
+        "remoteMtaIp": status.remote_mta,
+        "inboxId": str(status.inbox_id),
+        "reportingMta": status.reporting_mta,
+        "recipients": list(status.recipients),
+        "smtpResponse": status.smtp_text,
+        "smtpStatusCode": status.smtp_code,
+        "processingTimeMillis": status.milliseconds,
+        "received": moment(status.received_at) if status.received_at else None,
+        "subject": status.subject,
     }
 
 

@@ -19,8 +19,9 @@ from uuid import UUID
 import structlog
 
 from posthouse import metrics
-from posthouse.model.mail import Attachment, Email
-from posthouse.model.values import Backoff, Clock, EmailId
+from posthouse.model.events import Entry
+from posthouse.model.reports import Bounce
+from posthouse.model.values import Backoff, BouncedId, BounceId, Clock, DeliveryId, EmailId
 from posthouse.model.webhooks import (
     BACKOFF,
     PATIENCE,
@@ -32,7 +33,7 @@ from posthouse.model.webhooks import (
     WebhookId,
     message_id,
 )
-from posthouse.services.payloads import body, identified, of_entry
+from posthouse.services.payloads import About, Received, body, identified, of_entry
 from posthouse.services.saying import Said, say
 from posthouse.store.database import Database, Transaction
 from posthouse.store.lanes import DELIVERED, EXHAUSTED, Due, Key, LaneLost
@@ -143,10 +144,10 @@ class Telling:
                 return None
             opened_at = opened_at or await tx.lanes.opened_at(key)
             fixed: list[Message] = []
-            emails = await _emails(tx, webhook, [EmailId(line.email_id) for line in lines if line.email_id])
+            abouts = await _abouts(tx, webhook, [line.email_id for line in lines if line.email_id])
             for line in lines:
-                email, attachments = emails.get(line.email_id, (None, ())) if line.email_id else (None, ())
-                for part, payload in enumerate(of_entry(webhook, line, email, attachments)):
+                about = abouts.get(line.email_id) if line.email_id else None
+                for part, payload in enumerate(of_entry(webhook, line, about)):
                     id_ = message_id(webhook.id, line.inbox_id, line.position, webhook.event, part)
                     fixed.append(
                         Message(
@@ -158,7 +159,7 @@ class Telling:
                             body=body(identified(payload, id_), webhook.template),
                             position=line.position,
                             part=part,
-                            email_id=line.email_id,
+                            email_id=_email_of(webhook, line, about),
                             attachment_id=payload.get("attachmentId"),
                             wanted_at=max(line.at, opened_at),
                         )
@@ -221,12 +222,26 @@ class Telling:
                 tx.signal("webhooks")
 
 
-async def _emails(
-    tx: Transaction, webhook: Webhook, ids: Sequence[EmailId]
-) -> dict[EmailId, tuple[Email, Sequence[Attachment]]]:
-    """The emails that are still there, with their attachments; only where the webhook is told of them."""
-    if webhook.event not in (EventName.NEW_EMAIL, EventName.EMAIL_RECEIVED, EventName.NEW_ATTACHMENT):
-        return {}
-    emails = await tx.mail.by_ids(ids)
-    attachments = await tx.mail.attachments_of([email.id for email in emails if email.attachment_ids])
-    return {email.id: (email, attachments.get(email.id, ())) for email in emails}
+async def _abouts(tx: Transaction, webhook: Webhook, ids: Sequence[UUID]) -> dict[UUID, About]:
+    """What some lines of the journal are about, as far as it is there and the webhook is told of it."""
+    found: dict[UUID, About | None] = {}
+    account = webhook.account_id
+    match webhook.event:
+        case EventName.NEW_EMAIL | EventName.EMAIL_RECEIVED | EventName.NEW_ATTACHMENT:
+            emails = await tx.mail.by_ids([EmailId(id_) for id_ in ids])
+            attachments = await tx.mail.attachments_of([email.id for email in emails if email.attachment_ids])
+            found |= {email.id: Received(email, attachments.get(email.id, ())) for email in emails}
+        case EventName.BOUNCE:
+            found |= {id_: await tx.reports.bounce(account, BounceId(id_)) for id_ in ids}
+        case EventName.BOUNCE_RECIPIENT:
+            found |= {id_: await tx.reports.bounced_recipient(account, BouncedId(id_)) for id_ in ids}
+        case EventName.DELIVERY_STATUS:
+            found |= {id_: await tx.reports.status(account, DeliveryId(id_)) for id_ in ids}
+    return {id_: about for id_, about in found.items() if about is not None}
+
+
+def _email_of(webhook: Webhook, line: Entry, about: About | None) -> UUID | None:
+    """The email that a webhook is told of."""
+    if webhook.event in (EventName.BOUNCE, EventName.BOUNCE_RECIPIENT, EventName.DELIVERY_STATUS):
+        return about.email_id if isinstance(about, Bounce) else None
+    return line.email_id
