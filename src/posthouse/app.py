@@ -39,6 +39,7 @@ from posthouse.services.addresses import PlusAddresses
 from posthouse.services.addressing import Addressing
 from posthouse.services.answering import Answering
 from posthouse.services.attachments import Attachments
+from posthouse.services.bounces import note_report
 from posthouse.services.composing import Composing
 from posthouse.services.connectors import Connectors
 from posthouse.services.contacts import Contacts
@@ -156,7 +157,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
     submission = partial(open_submission, egress=egress)
     poster = partial(post_to, egress=egress)
     readers = Readers()
-    intake = Intake(blobs, now, readers=readers)
+    intake = Intake(blobs, now, readers=readers, reported=note_report)
     sync = Sync(database, intake, mailbox, now, Batches(first_sync=settings.first_sync_limit))
     local = Local(database, intake, settings.inbox_domain)
     longest = timedelta(milliseconds=settings.longest_wait_ms)

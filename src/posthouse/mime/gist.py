@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from posthouse.mime.bounces import report_of
 from posthouse.mime.reading import excerpt, read, search_text
 from posthouse.model.message import Address, Message, Part
+from posthouse.model.reports import Report
 from posthouse.model.sync import Buffer
 from posthouse.model.words import words
 
@@ -19,7 +21,8 @@ Reader = Callable[[Buffer], Message]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gist:
     """The gist of a message. `digest` is its bytes' SHA-256; `words`, different ones with blanks between them, are
-    what it is found by; `problem` says in words why all the rest is empty. The other fields are a `Message`'s."""
+    what it is found by; `report` is what it tells of another that we may have sent; `problem` says in words why all the
+    rest is empty. The other fields are a `Message`'s."""
 
     digest: bytes
     message_id: str = ""
@@ -38,6 +41,7 @@ class Gist:
     attachments: tuple[Part, ...] = ()
     excerpt: str = ""
     words: str = ""
+    report: Report | None = None
     problem: str | None = None
 
 
@@ -63,6 +67,7 @@ def gist(raw: Buffer, reader: Reader = read) -> Gist:
             attachments=message.attachments,
             excerpt=excerpt(message),
             words=" ".join(words(_findable(message))),
+            report=_report(raw, message),
         )
     except Exception as error:  # reading promises never to raise; if it breaks its word, mail must get in
         return unreadable(raw, type(error).__name__)
@@ -72,6 +77,14 @@ def unreadable(raw: Buffer, why: str) -> Gist:
     """The gist of a message that could not be read."""
     problem = f"could not be read ({why}); the raw message is kept"
     return Gist(digest=hashlib.sha256(raw).digest(), problem=problem)
+
+
+def _report(raw: Buffer, message: Message) -> Report | None:
+    """What it reports. Should the guess at its meaning fail, it is mail all the same."""
+    try:
+        return report_of(raw, message)
+    except Exception:
+        return None
 
 
 def _findable(message: Message) -> str:

@@ -8,7 +8,7 @@ A message that can't be read is filed all the same, quarantined: with its bytes,
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ from posthouse.model.connectors import Connector
 from posthouse.model.errors import NotFound
 from posthouse.model.events import Happening
 from posthouse.model.mail import Attachment, Email, Stored
+from posthouse.model.reports import Report
 from posthouse.model.sync import Buffer
 from posthouse.model.values import AccountId, Clock, EmailId, InboxId, PlusAddressId, new_id
 from posthouse.services.reading import Readers
@@ -29,6 +30,8 @@ from posthouse.store.database import Transaction
 from posthouse.store.mail import Filing
 
 log = structlog.get_logger()
+
+Reported = Callable[[Transaction, AccountId, EmailId, Report, datetime], Awaitable[None]]
 
 _FEW = 3  # read here and now, rather than by another process
 
@@ -67,9 +70,18 @@ class TakenIn:
 
 
 class Intake:
-    """Reads in this process (by `reader`), and many small messages at once by `readers` where there are any."""
+    """Reads in this process (by `reader`), and many small messages at once by `readers` where there are any. What a
+    message reports of another is told to `reported`, in the transaction that files it."""
 
-    def __init__(self, blobs: Blobs, now: Clock, reader: Reader = read, readers: Readers | None = None) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        now: Clock,
+        reader: Reader = read,
+        readers: Readers | None = None,
+        reported: Reported | None = None,
+    ) -> None:
+        self._reported = reported
         self._blobs = blobs
         self._now = now
         self._reader = reader
@@ -136,6 +148,10 @@ class Intake:
             await tx.packs.use((filing.email.stored.pack for filing in filings), now)
             await tx.journal.append(inbox, Happening.EMAIL_RECEIVED, new, now)
             tx.signal(f"inbox:{inbox}")
+        for filing in filings:
+            report = fresh[filing.digest].gist.report
+            if report is not None and self._reported is not None:
+                await self._reported(tx, account, filing.email.id, report, now)
         unused = {one.stored.pack for one in prepared} - {filing.email.stored.pack for filing in filings}
         tx.after_commit(lambda: self._blobs.remove(unused))
         return TakenIn(numbers, new)

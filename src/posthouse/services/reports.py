@@ -83,7 +83,6 @@ async def note_answer(
     tx: Transaction, sent: SentEmail, recipients: Sequence[str], words: str, host: str, took: timedelta, now: datetime
 ) -> None:
     """Write down what an SMTP server said of these recipients."""
-    code = _CODE.search(words)
     await note_status(
         tx,
         DeliveryStatus(
@@ -95,11 +94,17 @@ async def note_answer(
             recipients=tuple(recipients),
             subject=sent.subject,
             reporting_mta=host,
-            smtp_code=int(code[1]) if code else None,
+            smtp_code=code_of(words),
             smtp_text=words,
             milliseconds=round(took.total_seconds() * 1000),
         ),
     )
+
+
+def code_of(words: str) -> int | None:
+    """The code of SMTP in a server's words."""
+    found = _CODE.search(words)
+    return int(found[1]) if found else None
 
 
 async def note_refusals(tx: Transaction, sent: SentEmail, refused: Sequence[tuple[str, str]], now: datetime) -> None:

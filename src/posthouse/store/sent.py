@@ -1,6 +1,7 @@
 """Rows of sent emails, and of those still on their way."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -90,6 +91,24 @@ class Sent:
             (await self._connection.execute(sa.select(sent_emails).where(sent_emails.c.id == sent))).mappings().first()
         )
         return None if row is None else sent_of(row)
+
+    async def by_message_id(self, account: AccountId, message_id: str) -> SentEmail | None:
+        """The newest email that was sent under this id, or got it from its server."""
+        same = sa.or_(sent_emails.c.message_id == message_id, sent_emails.c.also_known_as == message_id)
+        query = sa.select(sent_emails).where(sent_emails.c.account_id == account, same)
+        row = (await self._connection.execute(query.order_by(sent_emails.c.number.desc()).limit(1))).mappings().first()
+        return None if row is None else sent_of(row)
+
+    async def by_subject(self, account: AccountId, subject: str, since: datetime) -> list[SentEmail]:
+        """The newest emails that were sent under a subject since this moment."""
+        query = sa.select(sent_emails).where(
+            sent_emails.c.account_id == account,
+            sent_emails.c.subject == subject,
+            sent_emails.c.created_at >= since,
+            _was_sent(),
+        )
+        rows = (await self._connection.execute(query.order_by(sent_emails.c.number.desc()).limit(20))).mappings()
+        return [sent_of(row) for row in rows]
 
     async def page(
         self, account: AccountId, slice_: Slice, *, inbox: InboxId | None = None, search: str = ""
