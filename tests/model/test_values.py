@@ -37,6 +37,21 @@ def test_a_long_transcript_keeps_its_beginning_and_its_end() -> None:
     assert transcript.lines == ["line 0", "line 1", "line 2", "(995 lines left out)", "line 998", "line 999"]
 
 
+@pytest.mark.parametrize("before", [2, 5, 100])
+def test_what_goes_on_day_and_night_is_taken_out_of_a_transcript(before: int) -> None:
+    transcript = Transcript(head=3, tail=4)
+    for number in range(before):
+        transcript.note(f"line {number}")
+    lines, count = transcript.lines, transcript.count
+    for _ in range(2):
+        transcript.note("NOOP")
+        transcript.note("OK")
+        transcript.forget_since(count)
+        assert (transcript.lines[-2:], transcript.count) == (lines[-2:], count)
+    transcript.note("news")
+    assert transcript.since(count) == ["news"]
+
+
 def test_a_transcript_holds_no_control_characters() -> None:
     transcript = Transcript()
     transcript.note("S: * OK \x1b[31mred\r\n* BAD")

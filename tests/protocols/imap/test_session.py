@@ -591,6 +591,14 @@ def test_news_is_told_wherever_it_stands_among_the_answers(answers):
     assert play(session.noop(), f"C: DONE\nC: A3 NOOP\nC: A4 IDLE\n{answers}") is True
 
 
+def test_the_end_of_an_idle_and_the_next_command_may_go_in_one_breath():
+    session = selected()
+    play(session.idle(), "C: A2 IDLE\nS: + idling\n(woken)")
+    session.together = True
+    play(session.search(), "C: DONE\nC: A3 UID SEARCH ALL\nS: A2 OK IDLE done\nS: * SEARCH\nS: A3 OK")
+    play(session.noop(), "C: A4 NOOP\nS: A4 OK")
+
+
 def test_an_idle_that_is_refused_the_second_time_is_a_refusal():
     session = selected()
     play(session.idle(), "C: A2 IDLE\nS: + idling\n(woken)")
