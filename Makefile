@@ -14,7 +14,7 @@ ARGS ?=
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check format servers bench bench-sync clean
+.PHONY: help demo test chaos check format servers bench bench-sync bench-latency bench-scale clean
 
 help: ## This list
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,12 +39,19 @@ format: $(DEV) ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: bench-sync ## All benchmarks (docs/benchmarks.md says what they measure)
+bench: bench-sync bench-latency bench-scale ## All benchmarks (docs/benchmarks.md says what they measure)
 	PYTHONPATH=tests $(BIN)/python -m bench.first_sync --database postgresql $(ARGS)
 
 bench-sync: $(DEV) ## The first sync of 10,000 messages, beside mbsync (ARGS="--rounds 5")
 	@$(PYTHON) scripts/prepare.py bench
 	PYTHONPATH=tests $(BIN)/python -m bench.first_sync $(ARGS)
+
+bench-latency: $(DEV) ## From a delivery to the waiting SDK, beside a raw IDLE client (ARGS="--pairs 30 --crowd 200")
+	@$(PYTHON) scripts/prepare.py bench
+	PYTHONPATH=tests $(BIN)/python -m bench.latency $(ARGS)
+
+bench-scale: $(DEV) ## 10,000 connectors that idle in one process (ARGS="--connectors 10000 --rest 60")
+	PYTHONPATH=tests $(BIN)/python -m bench.scale $(ARGS)
 
 servers: ## Install the servers that the tests start, where they are missing
 	@$(PYTHON) scripts/prepare.py servers
