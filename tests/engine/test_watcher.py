@@ -18,7 +18,7 @@ from posthouse.store.signals import Listener
 from services.fakes import a_message
 
 from .conftest import IMAP, House, until
-from .fakes import CAPABILITY
+from .fakes import CAPABILITY, PushMailbox
 
 
 async def has(house: House, count: int) -> bool:
@@ -177,6 +177,28 @@ async def test_pauses_grow_with_every_failure_have_jitter_and_a_limit(
     assert standing.due_at is not None
     assert timedelta(seconds=790) < standing.due_at - utc_now() <= timedelta(minutes=15)
     assert [moment.text for moment in await house.timeline()] == ["the server is away"]  # said once, not 14 times
+
+
+async def test_a_server_that_ends_each_session_after_a_good_sync_is_asked_less_and_less(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+
+    class Counting(Backoff):
+        def pause(self, failures: int) -> timedelta:
+            counted.append(failures)
+            return timedelta(milliseconds=1)
+
+    monkeypatch.setattr(watcher_module, "BACKOFF", Counting(first=timedelta(0), most=timedelta(0)))
+
+    async def idle(self: PushMailbox, _wake: object, _rest: float) -> bool:
+        self.whole = False
+        raise Unreachable("the server broke the connection off")
+
+    monkeypatch.setattr(PushMailbox, "idle", idle)
+    async with house.watched():
+        await until(lambda: len(counted) >= 5, "five pauses")
+    assert counted[:5] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("where", ["closed_to", "trouble", "dead"])

@@ -86,6 +86,8 @@ class Watcher:
         self.ended = False
         self._resting = False
         self._pushed_at: datetime | None = None
+        self._short_lived = 0
+        """Sessions in a row that did not last, though a sync in them may have gone well."""
         self._wake: Wake | None = None
 
     def end(self) -> None:
@@ -113,7 +115,7 @@ class Watcher:
                 finally:
                     place.leave()
                 if pause and not self.ended and await changes.next(pause.total_seconds()):
-                    self._deaf = False  # other settings, another server perhaps
+                    self._deaf, self._short_lived = False, 0  # other settings, another server perhaps
 
     async def _round(self, brief: Brief, wake: Wake, place: Place) -> timedelta:
         """One session from its beginning to its end. How long to wait before the next."""
@@ -145,6 +147,7 @@ class Watcher:
             return _SHORT  # disabled or deleted this very moment
         except RemoteError as error:
             hint = error.retry_after
+        self._short_lived = 1 if self._now() - began > SURVIVED else self._short_lived + 1
         return await self._pause(hint)
 
     async def _pause(self, hint: timedelta | None) -> timedelta:
@@ -152,7 +155,7 @@ class Watcher:
         brief = await self._watching.brief(self._id)
         if brief is None:
             return _SHORT
-        pause = _jittered(BACKOFF.pause(brief.standing.failures))
+        pause = _jittered(BACKOFF.pause(max(brief.standing.failures, self._short_lived)))
         if hint is not None:
             pause = min(max(pause, hint + (hint - _jittered(hint))), _LONGEST_HINT)
             text = f"the server wants a pause: next look in {pause.total_seconds():.0f} s"
