@@ -76,6 +76,20 @@ async def test_freshness_is_proved_by_the_servers_word_and_only_by_it(house: Hou
     assert house.server.log.count("select INBOX") == 1  # asking is cheaper than syncing
 
 
+async def test_a_proof_ends_the_problem_that_a_process_has_noted_which_others_took_for_dead(house: House) -> None:
+    async with house.watched():
+        late = Unreachable("the server broke the connection off")
+        await house.process().sync.note_failure(house.connector, late, [])
+        assert (await house.standing()).problem == late.message
+
+        async def over() -> bool:
+            await house.ours.watching.flush()
+            return (await house.standing()).problem is None
+
+        await until(over, "a proof")
+        assert (await house.standing()).failures == 0
+
+
 # A server that promises to tell, and does not
 
 

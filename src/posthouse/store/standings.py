@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from posthouse.model.standing import Mode, Moment, MomentKind, Standing
+from posthouse.model.standing import NO_PROBLEM, Mode, Moment, MomentKind, Standing
 from posthouse.model.values import ConnectorId
 from posthouse.store.rows import Row
 from posthouse.store.tables import Utc, live_connectors, moments, schedules, standings, usage
@@ -23,6 +23,18 @@ _USE = (
     sa.update(usage)
     .where(usage.c.connector_id == sa.bindparam("connector"), usage.c.day == sa.bindparam("today"))
     .values(bytes=usage.c.bytes + sa.bindparam("size"))
+)
+
+
+_MOMENT = sa.bindparam("moment", type_=Utc)
+_PROVE = (
+    sa.update(standings)
+    .where(
+        standings.c.connector_id == sa.bindparam("proved"),
+        sa.or_(standings.c.fresh_as_of.is_(None), standings.c.fresh_as_of < _MOMENT),
+        sa.or_(standings.c.problem_since.is_(None), standings.c.problem_since < _MOMENT),
+    )
+    .values(fresh_as_of=_MOMENT, **NO_PROBLEM)
 )
 
 
@@ -49,17 +61,12 @@ class Standings:
         await self._connection.execute(_changing(frozenset(values)), {**values, "connector": connector})
 
     async def prove(self, proofs: Mapping[ConnectorId, datetime]) -> None:
-        """Note the moments at which connectors were proved fresh, many at once; never back in time."""
-        statement = (
-            sa.update(standings)
-            .where(
-                standings.c.connector_id == sa.bindparam("proved"),
-                sa.or_(standings.c.fresh_as_of.is_(None), standings.c.fresh_as_of < sa.bindparam("moment", type_=Utc)),
-            )
-            .values(fresh_as_of=sa.bindparam("moment", type_=Utc))
-        )
+        """Note the moments at which connectors were proved fresh, many at once; never back in time.
+
+        That ends an earlier problem: a process that was paused may have written it down after others had taken over.
+        """
         rows = [{"proved": connector, "moment": moment} for connector, moment in sorted(proofs.items())]
-        await self._connection.execute(statement, rows)
+        await self._connection.execute(_PROVE, rows)
 
     async def add_moment(self, connector: ConnectorId, moment: Moment) -> None:
         """Write a line into the connector's timeline; the oldest beyond TIMELINE goes."""
