@@ -131,6 +131,7 @@ DIFFERENCES: dict[str, str] = {
     "sendEmailQuery": _SIMPLE,
     "getEmails": "408 when `minCount` emails have not come within `retryTimeout`",
     "getEmailsOffsetPaginated": "`include` changes nothing",
+    "getEmail": "`analysis` (verdicts on spam, viruses, SPF, DKIM and DMARC) is always null",
     "getEmailSummary": "`decode` changes nothing: headers are always decoded",
     "downloadAttachment": _ONE_BYTE,
     "downloadAttachmentAsBytes": _ONE_BYTE,
@@ -182,6 +183,10 @@ DIFFERENCES: dict[str, str] = {
     "sendTestData": "secrets among the request's headers are shown as `***`",
     "verifyWebhookSignature": "signatures are HMAC-SHA256 in hexadecimal; messages are known for 14 days",
     "waitForWebhookResults": "gives all results, at most 100, oldest first; 408 when they don't come",
+    "getEntityFavorites": "inboxes and emails; nothing else can be a favourite",
+    "getEntityAutomations": "always empty: there are no forwarders, repliers and rulesets",
+    "getEntityEvents": "results of webhooks: there are no forwarders, repliers, rulesets and aliases",
+    "getJsonPropertyAsString": "takes objects; 400 when the property is missing",
     "getUserInfo": "`emailAddress` is the account's name",
 }
 """How operations that are built differ from what clients expect."""

@@ -46,6 +46,7 @@ from posthouse.services.contacts import Contacts
 from posthouse.services.delivering import Delivering
 from posthouse.services.drafts import Drafts
 from posthouse.services.extracting import Extracting
+from posthouse.services.favourites import Favourites
 from posthouse.services.fetching import Batches
 from posthouse.services.importing import Importing
 from posthouse.services.inboxes import Inboxes
@@ -174,6 +175,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         mail=mail,
         extracting=Extracting(mail),
         threads=Threads(database),
+        favourites=Favourites(database),
         sending=Sending(database, blobs, Addressing(database), Composing(database, blobs, now), local, outbox, now),
         answering=Answering(database, blobs),
         drafts=Drafts(database, now),

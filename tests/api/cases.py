@@ -65,6 +65,7 @@ async def ask(client: httpx2.AsyncClient, name: str, call: Call) -> httpx2.Respo
 
 from . import (  # noqa: E402 (they need what stands above)
     cases_composing,
+    cases_entities,
     cases_extracting,
     cases_inboxes,
     cases_sending,
@@ -245,6 +246,7 @@ CASES: dict[str, Callable[[Own], Call]] = {
     "getUserInfo": _nothing,
 }
 
+CASES |= cases_entities.CASES
 CASES |= cases_extracting.CASES
 CASES |= cases_composing.CASES
 CASES |= cases_inboxes.CASES

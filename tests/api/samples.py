@@ -13,6 +13,7 @@ from posthouse.api.wire import (
     composing,
     connections,
     connectors,
+    entities,
     extracting,
     inboxes,
     mail,
@@ -38,6 +39,7 @@ from posthouse.model.connectors import (
 )
 from posthouse.model.errors import Stage
 from posthouse.model.events import ConnectorEvent, EventStatus, EventType, TestResult
+from posthouse.model.favourites import Favourite, FavouriteKind
 from posthouse.model.findings import (
     BodyCheck,
     Code,
@@ -425,6 +427,10 @@ BARE_THREAD = Thread(
     has_attachments=False,
 )
 
+FAVOURITE = Favourite(
+    id=EMAIL_ID, kind=FavouriteKind.EMAIL, name="Hello", description="Your order is on its way", created_at=MORNING
+)
+
 FOUND = FoundCodes(
     codes=(Code(value="482910", confidence=0.95, source=Source.TEXT, offset=13, context="your code is 482910"),),
     links=(OneTimeLink(url="https://example.org/verify?token=1", text="Verify", source=Source.HTML, offset=None),),
@@ -590,6 +596,7 @@ def whole_answers() -> Iterator[WireModel]:
     yield mail.RawEmailJson.of("Subject: grüß\r\n\r\nhello".encode())
     yield mail.UnreadCount(count=3)
     yield from whole_findings()
+    yield from whole_entities()
     yield threads.EmailThreadDto.of(THREAD)
     talk = threads.EmailThreadProjection.of(THREAD)
     yield talk
@@ -613,6 +620,32 @@ def whole_answers() -> Iterator[WireModel]:
     yield sending.PageSentEmailProjection.of(Page((SENT,), 3, ASKED), sending.SentEmailProjection.of)
 
     yield from samples_webhooks.whole_answers(CANARY)
+
+
+def whole_entities() -> Iterator[WireModel]:
+    """One of each thing in the lists over everything."""
+    page = entities.PageEntityFavouriteItems.of(Page((FAVOURITE,), 3, ASKED), entities.EntityFavouriteItemProjection.of)
+    yield page
+    yield from page.content
+    automation = entities.EntityAutomationItemProjection(
+        automation_type=entities.AutomationType.INBOX_REPLIER,
+        name="Away",
+        id=SCHEDULE_ID,
+        inbox_id=INBOX_ID,
+        action=None,
+        phone_id=None,
+    )
+    yield automation
+    yield entities.PageEntityAutomationItems.of(Page((automation,), 3, ASKED), lambda one: one)
+    event = entities.EntityEventItemProjection(
+        event_type=entities.EntityEventType.WEBHOOK_EVENT,
+        severity=entities.EntityEventSeverity.WARNING,
+        id=EVENT_ID,
+        inbox_id=INBOX_ID,
+        phone_id=None,
+    )
+    yield event
+    yield entities.PageEntityEventItems.of(Page((event,), 3, ASKED), lambda one: one)
 
 
 def whole_findings() -> Iterator[WireModel]:

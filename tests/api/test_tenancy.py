@@ -39,6 +39,7 @@ NAMES_NOTHING_HERE = {
     "toContacts": "tried in test_composing.py",
     "toGroup": "tried in test_composing.py",
     "template": "tried in test_composing.py",
+    "attachmentId": "only emails and inboxes have events",
     "contentId": "a name that the client makes up",
     "externalId": "a name that the client makes up",
     "overrideMessageId": "a yes or no",
@@ -73,6 +74,9 @@ NOT_A_404 = {
     ("getAttachments", "query", "inboxId"): 200,
     ("getAttachments", "query", "emailId"): 200,
     ("getExpiredInboxes", "query", "inboxId"): 200,
+    ("getEntityAutomations", "query", "inboxId"): 200,
+    ("getEntityEvents", "query", "inboxId"): 200,
+    ("getEntityEvents", "query", "emailId"): 200,
     ("sendEmailFromConnector", "json", "attachments"): 400,
     ("replyToEmail", "json", "attachments"): 400,
     ("sendEmail", "json", "attachments"): 400,
@@ -232,6 +236,7 @@ NO_LISTS_OF_IDS = {
     "getInboxTagsPaginated",
     "getInboxesByTag",
 }
+NO_LISTS_OF_IDS |= {"getEntityAutomations", "getEntityEvents"}  # see test_entities
 
 
 @in_the_town

@@ -168,6 +168,8 @@ async def furnish(client: httpx2.AsyncClient, provider: Provider) -> Own:
     assert synced["exception"] is None, synced
     # Where an engine runs it may have been there before us, so the mail is asked for, and not taken from the answer.
     [email, _] = (await client.get(f"/inboxes/{made['inboxId']}/emails")).json()
+    favourite = await client.put(f"/emails/{email['id']}/favourite", params={"favourited": "true"})
+    assert favourite.status_code == 204
     [attachment] = (await client.get(f"/emails/{email['id']}/attachments")).json()
     [upload] = await post("/attachments", {"base64Contents": "AAEC/w==", "filename": "four.bin"})
     sent = await post(

@@ -10,6 +10,7 @@ from posthouse.services.connectors import Connectors
 from posthouse.services.contacts import Contacts
 from posthouse.services.drafts import Drafts
 from posthouse.services.extracting import Extracting
+from posthouse.services.favourites import Favourites
 from posthouse.services.importing import Importing
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.jobs import Jobs
@@ -41,6 +42,7 @@ class Services:
     mail: Mail
     extracting: Extracting
     threads: Threads
+    favourites: Favourites
     sending: Sending
     answering: Answering
     drafts: Drafts

@@ -33,6 +33,7 @@ from posthouse.store.composing import Contacts, Drafts, Groups, Templates
 from posthouse.store.connectors import Connectors
 from posthouse.store.conversations import Conversations
 from posthouse.store.events import Events
+from posthouse.store.favourites import Favourites
 from posthouse.store.folders import Folders
 from posthouse.store.inboxes import Inboxes
 from posthouse.store.jobs import Jobs
@@ -126,6 +127,10 @@ class Transaction:
     @cached_property
     def conversations(self) -> Conversations:
         return Conversations(self.connection)
+
+    @cached_property
+    def favourites(self) -> Favourites:
+        return Favourites(self.connection)
 
     @cached_property
     def sent(self) -> Sent:

@@ -22,6 +22,9 @@ NAMED_OTHERWISE = {"Email": "EmailDto"}
 NOT_OURS = {"EmailAnalysis"}
 """Models that only ever stand in a place where we answer null."""
 
+ANYTHING = {"JsonNode"}
+"""A model of the clients' that stands for any JSON object at all."""
+
 KEYS_OF_OURS = {
     "CheckEmailBodyResults": {"offline"},
     "CodeCandidate": {"offset"},
