@@ -2,17 +2,19 @@
 
     prepare.py run        .venv with Posthouse and its libraries
     prepare.py dev        the same with the tools of [dependency-groups] dev
-    prepare.py servers    Dovecot, Exim and PostgreSQL for the tests, from Debian's packages
+    prepare.py servers    Dovecot, Exim, PostgreSQL and Node for the tests, from Debian's packages; and into .build/node
+                          the official client for Node, as tests/node/package-lock.json pins it
     prepare.py bench      the same, and mbsync, which benchmarks compare with
 
 Called by the Makefile, with whatever Python 3 there is and nothing but its standard library. What is missing is
 installed where we may (as root, or by sudo without a password); else this says what to type, and fails.
 """
 
-# ruff: noqa: S603, S606 - it runs pip, sudo and itself; the arguments are its own.
+# ruff: noqa: S603, S606, S607 - it runs pip, npm, sudo and itself; the arguments are its own.
 
 from __future__ import annotations
 
+import filecmp
 import glob
 import importlib.util
 import os
@@ -36,6 +38,9 @@ SERVERS = (
     ("/usr/sbin/exim4", "exim4-daemon-light", "exim4"),
     ("/usr/lib/postgresql/*/bin/postgres", "postgresql", "postgresql"),
 )
+
+# What else the tests run: a program, its package.
+PROGRAMS = (("node", "nodejs"), ("npm", "npm"))
 
 # What the benchmarks compare with: a program, its package.
 RIVALS = (("/usr/bin/mbsync", "isync"),)
@@ -66,6 +71,7 @@ def main(what: str) -> None:
     os.chdir(ROOT)
     if what in ("servers", "bench"):
         install_servers()
+        install_node_modules()
         if what == "bench":
             install_rivals()
         return
@@ -195,9 +201,41 @@ class Progress:
 def install_servers() -> None:
     """Install those of SERVERS that are missing."""
     missing = [(package, unit) for proof, package, unit in SERVERS if not glob.glob(proof)]
-    if missing:
+    programs = [package for program, package in PROGRAMS if not shutil.which(program)]
+    if missing or programs:
         packages, units = [package for package, _ in missing], sorted({unit for _, unit in missing})
-        install_packages("the tests' mail servers and database", packages, units)
+        install_packages("the tests' mail servers, database and Node", packages + programs, units)
+
+
+def install_node_modules() -> None:
+    """Install what tests/node/package-lock.json pins into .build/node, if it is not what lies there."""
+    wanted, there = os.path.join("tests", "node"), os.path.join(".build", "node")
+    files = ("package.json", "package-lock.json")
+    if all(same(os.path.join(wanted, file), os.path.join(there, file)) for file in files):
+        return
+    shutil.rmtree(there, ignore_errors=True)
+    os.makedirs(there)
+    say("Installing the official client for Node")
+    shutil.copy(os.path.join(wanted, "package.json"), there)
+    shutil.copy(os.path.join(wanted, "package-lock.json"), os.path.join(there, "npm-shrinkwrap.json"))
+    done = subprocess.run(
+        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+        cwd=there,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        sys.stderr.write(done.stdout)
+        fail("npm could not install it; its last lines say why.", f"cd {there} && npm ci")
+    # Only now, so that what was begun and not ended is begun anew.
+    os.rename(os.path.join(there, "npm-shrinkwrap.json"), os.path.join(there, "package-lock.json"))
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two files hold the same."""
+    return os.path.exists(other) and filecmp.cmp(one, other, shallow=False)
 
 
 def install_rivals() -> None:
