@@ -26,6 +26,7 @@ test: servers $(DEV) ## All tests, against real servers (ARGS="…" for pytest)
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 chaos: servers $(DEV) ## 300 connectors under attack, and troubles in real time (ARGS="--rounds 10")
+	EVERY_DEATH=1 $(BIN)/pytest -n $(WORKERS) -s tests/live/test_killed_sends.py
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 check: $(DEV) ## Style, formatting, types and import contracts: what CI runs besides the tests
