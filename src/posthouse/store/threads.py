@@ -61,6 +61,18 @@ class _Group:
         return group
 
 
+def _naming(insert: "sqlite.Insert | postgresql.Insert") -> sa.Executable:
+    # To update nothing is how a row that was there is returned, too: after its writer has committed.
+    changing = insert.on_conflict_do_update(index_elements=[mentions.c.id], set_={"thread_id": mentions.c.thread_id})
+    return changing.returning(mentions.c.id, mentions.c.thread_id)
+
+
+# Statements of every email that is filed.
+_LEADING = sa.select(mentions).where(mentions.c.id.in_(sa.bindparam("names", expanding=True)))
+_BEGIN = sa.insert(threads)
+_NAME = {"sqlite": _naming(sqlite.insert(mentions)), "postgresql": _naming(postgresql.insert(mentions))}
+
+
 class Threads:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -116,8 +128,8 @@ class Threads:
         ordered = sorted(names)
         found: dict[bytes, ThreadId] = {}
         for start in range(0, len(ordered), _AT_ONCE):
-            query = sa.select(mentions).where(mentions.c.id.in_(ordered[start : start + _AT_ONCE]))
-            found.update({row.id: row.thread_id for row in await self._connection.execute(query)})
+            some = {"names": ordered[start : start + _AT_ONCE]}
+            found.update({row.id: row.thread_id for row in await self._connection.execute(_LEADING, some)})
         return found
 
     async def _locked(self, ids: Collection[ThreadId]) -> list[_Known]:
@@ -144,7 +156,7 @@ class Threads:
                 ids[id(group)] = ThreadId(new_id(group.at))
                 rows.append({"id": ids[id(group)], "account_id": account, "created_at": group.at})
         if rows:
-            await self._connection.execute(sa.insert(threads), rows)
+            await self._connection.execute(_BEGIN, rows)
         return ids
 
     async def _joined_to_oldest(self, known: Sequence[_Known]) -> ThreadId:
@@ -162,14 +174,8 @@ class Threads:
         which of ours became which."""
         if not names:
             return {}
-        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(mentions)
-        # To update nothing is how a row that was there is returned, too: after its writer has committed.
-        statement = statement.on_conflict_do_update(
-            index_elements=[mentions.c.id], set_={"thread_id": mentions.c.thread_id}
-        )
         rows = [{"id": name, "thread_id": thread} for name, thread in sorted(names.items())]
-        written = await self._connection.execute(statement.returning(mentions.c.id, mentions.c.thread_id), rows)
+        written = await self._connection.execute(_NAME[self._connection.dialect.name], rows)
         moved: dict[ThreadId, ThreadId] = {}
         for row in written.all():
             ours = moved.get(names[row.id], names[row.id])
