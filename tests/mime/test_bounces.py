@@ -191,6 +191,14 @@ def test_what_is_no_report_is_none(raw: str) -> None:
     assert reported(raw) is None
 
 
+def test_failed_recipients_that_are_no_addresses_are_passed_over() -> None:
+    field = "X-Failed-Recipients: bob@elsewhere.example"
+    assert field in EXIM
+    report = reported(EXIM.replace(field, f"{field}, nobody here RCPT TO:, <eve@elsewhere.example>;,, @").encode())
+    assert report is not None
+    assert [one.recipient for one in report.outcomes][:1] == ["bob@elsewhere.example"]
+
+
 @given(st.data())
 def test_no_report_however_mangled_raises(data: st.DataObject) -> None:
     lines = data.draw(st.sampled_from([STANDARD, EXIM, QMAIL])).splitlines(keepends=True)

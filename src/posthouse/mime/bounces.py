@@ -8,8 +8,7 @@ them, and for the Message-ID in what it quotes. Whatever is looked at is bounded
 import re
 from collections.abc import Iterator, Sequence
 
-from posthouse.mime import headers
-from posthouse.mime.addresses import parse_addresses
+from posthouse.mime import addresses, headers
 from posthouse.mime.automatic import is_a_machine
 from posthouse.mime.reading import content
 from posthouse.model.message import Message, Part
@@ -105,7 +104,8 @@ def _prose(raw: Buffer, message: Message) -> Report | None:
     told, quoted = (text[: quote.start()], text[quote.start() :]) if quote else (text, text)
     lines = told.splitlines()
     if failed:
-        recipients = [address.email for address in parse_addresses(failed[:_LOOKED_AT])][:_MOST]
+        recipients = [address.email for address in addresses.read(failed[:_LOOKED_AT], _MOST)]
+        recipients = [recipient for recipient in recipients if "@" in recipient]
     else:
         recipients = list(_named(lines, message))
     message_id, subject = _original(raw, message)
