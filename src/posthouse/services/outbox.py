@@ -7,7 +7,7 @@ follows from how far the email has come: deliver it, find out what became of it,
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -15,11 +15,12 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from posthouse.model.errors import PosthouseError, Unavailable
+from posthouse.model.errors import PosthouseError
 from posthouse.model.mail import SendState, SentEmail
 from posthouse.model.outbox import Errand
 from posthouse.model.values import Clock, ConnectorId, SentId
 from posthouse.services.delivering import Delivering
+from posthouse.services.keeping import Keeper
 from posthouse.services.sentfolder import SentFolder
 from posthouse.store.database import Database, Transaction
 from posthouse.store.outbox import ClaimLost
@@ -39,8 +40,7 @@ class Outbox:
         self._delivering = delivering
         self._sent_folder = sent_folder
         self._now = now
-        self._holders: set[UUID] = set()
-        self._prolonging: asyncio.Task[None] | None = None
+        self._keeper = Keeper(self._prolong, lambda: CLAIM)
         self._turns: WeakValueDictionary[ConnectorId, asyncio.Lock] = WeakValueDictionary()
 
     # Now
@@ -53,7 +53,7 @@ class Outbox:
 
     async def deliver(self, errand: Errand, sent: SentEmail) -> SentEmail:
         """Try now, for somebody who waits for the outcome. As `Delivering.deliver`."""
-        async with self._keeping(errand):
+        with self._keeping(errand):
             return await self._delivering.deliver(errand, sent)
 
     async def take(self, sent_id: SentId) -> tuple[Errand, SentEmail] | None:
@@ -100,24 +100,28 @@ class Outbox:
 
     async def run(self, errand: Errand, sent: SentEmail) -> None:
         """Do what is to be done, one email of a connector at a time. Whatever fails is written down."""
-        async with self._keeping(errand), self._turn(sent.connector_id):
-            try:
-                match sent.state:
-                    case SendState.QUEUED | SendState.CONNECTING:
-                        await self._delivering.deliver(errand, sent)
-                    case SendState.UNKNOWN:
-                        await self._sent_folder.look_for(errand, sent)
-                    case SendState.ACCEPTED:
-                        await self._sent_folder.file(errand, sent)
-                    case SendState.FAILED:
-                        async with self._database.transaction() as tx:
-                            await tx.outbox.done(sent.id)
-            except ClaimLost:
-                log.info("somebody else has taken this email over", sent=str(sent.id))
-            except PosthouseError as error:
-                log.info("an errand failed", sent=str(sent.id), why=error.message)
-            except Exception:
-                log.exception("an errand failed by a fault of ours", sent=str(sent.id))
+        with self._keeping(errand):
+            async with self._turn(sent.connector_id):
+                try:
+                    await self._do(errand, sent)
+                except ClaimLost:
+                    log.info("somebody else has taken this email over", sent=str(sent.id))
+                except PosthouseError as error:
+                    log.info("an errand failed", sent=str(sent.id), why=error.message)
+                except Exception:
+                    log.exception("an errand failed by a fault of ours", sent=str(sent.id))
+
+    async def _do(self, errand: Errand, sent: SentEmail) -> None:
+        match sent.state:
+            case SendState.QUEUED | SendState.CONNECTING:
+                await self._delivering.deliver(errand, sent)
+            case SendState.UNKNOWN:
+                await self._sent_folder.look_for(errand, sent)
+            case SendState.ACCEPTED:
+                await self._sent_folder.file(errand, sent)
+            case SendState.FAILED:
+                async with self._database.transaction() as tx:
+                    await tx.outbox.done(sent.id)
 
     async def prune(self) -> int:
         """Forget the keys of requests that nobody will make again. How many there were."""
@@ -139,23 +143,12 @@ class Outbox:
         async with self._turns.setdefault(connector, asyncio.Lock()):
             yield
 
-    @contextlib.asynccontextmanager
-    async def _keeping(self, errand: Errand) -> AsyncIterator[None]:
-        """Keep the claim up until the block ends."""
+    @contextlib.contextmanager
+    def _keeping(self, errand: Errand) -> Iterator[None]:
         assert errand.holder is not None
-        self._holders.add(errand.holder)
-        if self._prolonging is None or self._prolonging.done():
-            self._prolonging = asyncio.create_task(self._prolong())
-        try:
+        with self._keeper.keeping(errand.holder):
             yield
-        finally:
-            self._holders.discard(errand.holder)
 
-    async def _prolong(self) -> None:
-        """Keep all claims of this process up, together, as long as there are any."""
-        while self._holders:
-            await asyncio.sleep(CLAIM.total_seconds() / 3)
-            if self._holders:
-                with contextlib.suppress(Unavailable):  # there is time for another try
-                    async with self._database.transaction() as tx:
-                        await tx.outbox.prolong(self._holders, CLAIM, self._now())
+    async def _prolong(self, holders: Collection[UUID]) -> None:
+        async with self._database.transaction() as tx:
+            await tx.outbox.prolong(holders, CLAIM, self._now())

@@ -7,7 +7,7 @@ process lends its session to the others. Every run leaves an event, and says how
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, new_i
 from posthouse.services.desk import Desk, Session
 from posthouse.services.fetching import Batches, Fetching, Run
 from posthouse.services.intake import Intake
+from posthouse.services.keeping import Keeper
 from posthouse.store.database import Database, Transaction
 
 log = structlog.get_logger()
@@ -84,8 +85,7 @@ class Sync:
         self._open_mailbox = open_mailbox
         self._now = now
         self._turns: WeakValueDictionary[ConnectorId, asyncio.Lock] = WeakValueDictionary()
-        self._leases: dict[ConnectorId, UUID] = {}
-        self._prolonging: asyncio.Task[None] | None = None
+        self._keeper = Keeper(self._prolong, lambda: LEASE)
         self._desks: dict[ConnectorId, Desk] = {}
         self._refreshing: dict[ConnectorId, asyncio.Task[SyncOutcome]] = {}
 
@@ -371,13 +371,10 @@ class Sync:
         async with lock:
             turn = _Turn(uuid4())
             await self._take_lease(connector, turn.holder)
-            self._leases[connector] = turn.holder
-            if self._prolonging is None or self._prolonging.done():
-                self._prolonging = asyncio.create_task(self._prolong())
             try:
-                yield turn
+                with self._keeper.keeping((connector, turn.holder)):
+                    yield turn
             finally:
-                del self._leases[connector]
                 if not turn.over:
                     await asyncio.shield(self._give_back(connector, turn.holder))
 
@@ -397,15 +394,9 @@ class Sync:
                 raise NotFound(f"there is no connector {connector}")
             return taken
 
-    async def _prolong(self) -> None:
-        """Keep all leases of this process, together, as long as there are any. A run that has lost its own finds out
-        by its next transaction."""
-        while self._leases:
-            await asyncio.sleep(LEASE.total_seconds() / 3)
-            if self._leases:
-                with contextlib.suppress(Unavailable):  # there is time for another try
-                    async with self._database.transaction() as tx:
-                        await tx.claims.prolong(self._leases, LEASE, self._now())
+    async def _prolong(self, leases: Collection[tuple[ConnectorId, UUID]]) -> None:
+        async with self._database.transaction() as tx:
+            await tx.claims.prolong(dict(leases), LEASE, self._now())
 
     async def _give_back(self, connector: ConnectorId, holder: UUID) -> None:
         """Let others run at once; the lease would end by itself."""
