@@ -4,6 +4,7 @@ from posthouse.model.addresses import PlusAddress, plus_tag, with_tag, without_t
 from posthouse.model.errors import Conflict, Invalid, NotFound
 from posthouse.model.mail import Inbox
 from posthouse.model.values import AccountId, Clock, InboxId, Page, PlusAddressId, Slice, new_id
+from posthouse.services.required import require_inbox
 from posthouse.store.database import Database, Transaction
 
 
@@ -50,7 +51,7 @@ class PlusAddresses:
 
     async def _inbox(self, tx: Transaction, account: AccountId, full_address: str, inbox_id: InboxId | None) -> Inbox:
         if inbox_id is not None:
-            return await _require_inbox(tx, account, inbox_id)
+            return await require_inbox(tx, account, inbox_id)
         base = without_tag(full_address.strip())
         found = await tx.inboxes.by_address(account, base) or await tx.inboxes.by_address(account, base.lower())
         if found is None:
@@ -60,7 +61,7 @@ class PlusAddresses:
     async def page(self, account: AccountId, slice_: Slice, inbox: InboxId | None = None) -> Page[PlusAddress]:
         async with self._database.reading() as tx:
             if inbox is not None:
-                await _require_inbox(tx, account, inbox)
+                await require_inbox(tx, account, inbox)
             return await tx.plus_addresses.page(account, slice_, inbox)
 
     async def get(self, account: AccountId, plus: PlusAddressId, inbox: InboxId | None = None) -> PlusAddress:
@@ -74,14 +75,7 @@ class PlusAddresses:
     async def by_tag(self, account: AccountId, inbox: InboxId, tag: str) -> PlusAddress | None:
         """The inbox's plus address, by its tag or whole; None when no mail came to it and nobody asked for it."""
         async with self._database.reading() as tx:
-            await _require_inbox(tx, account, inbox)
+            await require_inbox(tx, account, inbox)
             if "@" in tag:
                 return await tx.plus_addresses.by_address(account, inbox, tag.lower())
             return await tx.plus_addresses.by_tag(account, inbox, tag.removeprefix("+").lower())
-
-
-async def _require_inbox(tx: Transaction, account: AccountId, inbox: InboxId) -> Inbox:
-    found = await tx.inboxes.get(account, inbox)
-    if found is None:
-        raise NotFound(f"there is no inbox {inbox}")
-    return found

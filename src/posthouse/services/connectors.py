@@ -22,6 +22,7 @@ from posthouse.model.standing import NO_PROBLEM
 from posthouse.model.sync import Mailbox
 from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, InboxId, Page, Slice, new_id
 from posthouse.services.inboxes import NewInbox, add_inbox
+from posthouse.services.required import require_connector, require_inbox
 from posthouse.store.database import Database, Transaction
 
 OpenMailbox = Callable[[ImapSettings, Transcript], Awaitable[Mailbox]]
@@ -72,15 +73,12 @@ class Connectors:
             if inbox_id is None:
                 inbox = await add_inbox(tx, account, NewInbox(name=wish.name), self._inbox_domain, now)
             else:
-                found = await tx.inboxes.get(account, inbox_id)
-                if found is None:
-                    raise NotFound(f"there is no inbox {inbox_id}")
-                if found.connector_id is not None:
+                inbox = await require_inbox(tx, account, inbox_id)
+                if inbox.connector_id is not None:
                     raise Conflict(
-                        f"the inbox {inbox_id} has a connector already ({found.connector_id}): delete that one, or "
+                        f"the inbox {inbox_id} has a connector already ({inbox.connector_id}): delete that one, or "
                         "leave inboxId out for a new inbox"
                     )
-                inbox = found
             connector = Connector(
                 id=ConnectorId(new_id(now)),
                 account_id=account,
@@ -104,7 +102,7 @@ class Connectors:
         """Name, address and whether it is enabled; connections and schedule have calls of their own."""
         async with self._database.transaction() as tx:
             connector = replace(
-                await _require(tx, account, connector_id),
+                await require_connector(tx, account, connector_id),
                 name=wish.name,
                 email_address=wish.email_address,
                 enabled=wish.enabled,
@@ -118,7 +116,7 @@ class Connectors:
         """Delete a connector, its settings and events. Its inbox and the mail in it stay."""
         async with self._database.transaction() as tx:
             if not await tx.connectors.remove(account, connector_id):
-                raise _missing(connector_id)
+                raise NotFound(f"there is no connector {connector_id}")
             _signal(tx, connector_id)
 
     async def delete_all(self, account: AccountId) -> None:
@@ -130,7 +128,7 @@ class Connectors:
 
     async def get(self, account: AccountId, connector_id: ConnectorId) -> Connector:
         async with self._database.reading() as tx:
-            return await _require(tx, account, connector_id)
+            return await require_connector(tx, account, connector_id)
 
     async def page(self, account: AccountId, slice_: Slice) -> Page[Connector]:
         async with self._database.reading() as tx:
@@ -167,12 +165,12 @@ class Connectors:
 
     async def imap(self, account: AccountId, connector_id: ConnectorId) -> ImapConnection | None:
         async with self._database.reading() as tx:
-            await _require(tx, account, connector_id)
+            await require_connector(tx, account, connector_id)
             return await tx.connectors.imap(connector_id)
 
     async def smtp(self, account: AccountId, connector_id: ConnectorId) -> SmtpConnection | None:
         async with self._database.reading() as tx:
-            await _require(tx, account, connector_id)
+            await require_connector(tx, account, connector_id)
             return await tx.connectors.smtp(connector_id)
 
     async def create_imap(
@@ -180,7 +178,7 @@ class Connectors:
     ) -> ImapConnection:
         """Raises Conflict when there is one already."""
         async with self._database.transaction() as tx:
-            connector = await _require(tx, account, connector_id)
+            connector = await require_connector(tx, account, connector_id)
             if await tx.connectors.imap(connector_id) is not None:
                 raise Conflict("this connector has an IMAP connection already: PATCH changes it, DELETE removes it")
             return await self._set_imap(tx, connector, settings)
@@ -190,7 +188,7 @@ class Connectors:
     ) -> SmtpConnection:
         """Raises Conflict when there is one already."""
         async with self._database.transaction() as tx:
-            connector = await _require(tx, account, connector_id)
+            connector = await require_connector(tx, account, connector_id)
             if await tx.connectors.smtp(connector_id) is not None:
                 raise Conflict("this connector has an SMTP connection already: PATCH changes it, DELETE removes it")
             return await self._set_smtp(tx, connector, settings)
@@ -200,7 +198,7 @@ class Connectors:
     ) -> ImapConnection:
         """Put `change(present settings)` in place of the present settings. Raises NotFound when there are none."""
         async with self._database.transaction() as tx:
-            await _require(tx, account, connector_id)
+            await require_connector(tx, account, connector_id)
             present = await tx.connectors.imap(connector_id)
             if present is None:
                 raise NotFound("this connector has no IMAP connection: POST creates one")
@@ -215,7 +213,7 @@ class Connectors:
     ) -> SmtpConnection:
         """Put `change(present settings)` in place of the present settings. Raises NotFound when there are none."""
         async with self._database.transaction() as tx:
-            await _require(tx, account, connector_id)
+            await require_connector(tx, account, connector_id)
             present = await tx.connectors.smtp(connector_id)
             if present is None:
                 raise NotFound("this connector has no SMTP connection: POST creates one")
@@ -231,7 +229,7 @@ class Connectors:
 
     async def _delete_connection(self, account: AccountId, connector_id: ConnectorId, protocol: str) -> None:
         async with self._database.transaction() as tx:
-            await _require(tx, account, connector_id)
+            await require_connector(tx, account, connector_id)
             if not await tx.connectors.remove_connection(connector_id, protocol):
                 raise NotFound(f"this connector has no {protocol.upper()} connection")
             _signal(tx, connector_id)
@@ -240,15 +238,15 @@ class Connectors:
 
     async def schedule(self, account: AccountId, connector_id: ConnectorId) -> SyncSchedule | None:
         async with self._database.reading() as tx:
-            return await tx.connectors.schedule(await _require(tx, account, connector_id))
+            return await tx.connectors.schedule(await require_connector(tx, account, connector_id))
 
     async def set_schedule(self, account: AccountId, connector_id: ConnectorId, settings: SyncSettings) -> SyncSchedule:
         async with self._database.transaction() as tx:
-            return await self._set_schedule(tx, await _require(tx, account, connector_id), settings)
+            return await self._set_schedule(tx, await require_connector(tx, account, connector_id), settings)
 
     async def delete_schedule(self, account: AccountId, connector_id: ConnectorId) -> None:
         async with self._database.transaction() as tx:
-            await _require(tx, account, connector_id)
+            await require_connector(tx, account, connector_id)
             if not await tx.connectors.remove_schedule(connector_id):
                 raise NotFound("this connector has no sync settings")
             _signal(tx, connector_id)
@@ -294,7 +292,7 @@ class Connectors:
         """What a connector, or all of them, did; without the logs. Raises NotFound for an unknown connector."""
         async with self._database.reading() as tx:
             if connector_id is not None:
-                await _require(tx, account, connector_id)
+                await require_connector(tx, account, connector_id)
             return await tx.events.page(account, slice_, connector=connector_id, type_=type_)
 
     async def event(self, account: AccountId, event_id: EventId) -> ConnectorEvent:
@@ -352,14 +350,3 @@ async def _tested(try_out: Callable[[Transcript], Awaitable[str]]) -> TestResult
     except PosthouseError as error:
         return TestResult(success=False, message=error.message, stage=Stage.NAME, logs=tuple(transcript.lines))
     return TestResult(success=True, message=message, logs=tuple(transcript.lines))
-
-
-async def _require(tx: Transaction, account: AccountId, connector_id: ConnectorId) -> Connector:
-    connector = await tx.connectors.get(account, connector_id)
-    if connector is None:
-        raise _missing(connector_id)
-    return connector
-
-
-def _missing(connector_id: ConnectorId) -> NotFound:
-    return NotFound(f"there is no connector {connector_id}")

@@ -5,6 +5,7 @@ from typing import Any
 from posthouse.model.composing import KeptDraft
 from posthouse.model.errors import NotFound
 from posthouse.model.values import AccountId, Clock, DraftId, InboxId, Page, Slice, new_id
+from posthouse.services.required import require_inbox
 from posthouse.store.database import Database, Transaction
 
 
@@ -20,7 +21,7 @@ class Drafts:
             id=DraftId(new_id(now)), account_id=account, inbox_id=inbox, said=said, created_at=now, updated_at=now
         )
         async with self._database.transaction() as tx:
-            await _require_inbox(tx, account, inbox)
+            await require_inbox(tx, account, inbox)
             await tx.drafts.add(draft)
         return draft
 
@@ -38,7 +39,7 @@ class Drafts:
     async def page(self, account: AccountId, slice_: Slice, inbox: InboxId | None = None) -> Page[KeptDraft]:
         async with self._database.reading() as tx:
             if inbox is not None:
-                await _require_inbox(tx, account, inbox)
+                await require_inbox(tx, account, inbox)
             return await tx.drafts.page(account, slice_, inbox)
 
     async def delete(self, account: AccountId, draft: DraftId) -> None:
@@ -52,11 +53,6 @@ async def _require(tx: Transaction, account: AccountId, draft: DraftId) -> KeptD
     if found is None:
         raise _missing(draft)
     return found
-
-
-async def _require_inbox(tx: Transaction, account: AccountId, inbox: InboxId) -> None:
-    if await tx.inboxes.get(account, inbox) is None:
-        raise NotFound(f"there is no inbox {inbox}")
 
 
 def _missing(draft: DraftId) -> NotFound:

@@ -8,9 +8,10 @@ import asyncio
 from uuid import uuid4
 
 from posthouse.mime.identity import renamed, why_no_message
-from posthouse.model.errors import Invalid, NotFound, TooLarge
+from posthouse.model.errors import Invalid, TooLarge
 from posthouse.model.values import AccountId, EmailId, InboxId
 from posthouse.services.intake import Incoming, Intake
+from posthouse.services.required import require_inbox
 from posthouse.store.database import Database
 
 
@@ -36,7 +37,8 @@ class Importing:
 
         Raises Invalid when these bytes are no message, TooLarge, or NotFound when there is no such inbox.
         """
-        await self._require_inbox(account, inbox)
+        async with self._database.reading() as tx:
+            await require_inbox(tx, account, inbox)
         if len(raw) > self._largest:
             raise TooLarge(f"an imported message may have at most {self._largest} bytes, this one has {len(raw)}")
         problem = why_no_message(raw)
@@ -50,8 +52,3 @@ class Importing:
             email = taken.new[0] if taken.new else await tx.mail.known(inbox, prepared.digest)
         assert email is not None, "what was taken in is new, or was there"
         return email
-
-    async def _require_inbox(self, account: AccountId, inbox: InboxId) -> None:
-        async with self._database.reading() as tx:
-            if await tx.inboxes.get(account, inbox) is None:
-                raise NotFound(f"there is no inbox {inbox}")

@@ -17,6 +17,7 @@ from posthouse.model.errors import Conflict, Invalid, NotFound
 from posthouse.model.events import Happening
 from posthouse.model.mail import Inbox, InboxKind, InboxQuery
 from posthouse.model.values import AccountId, Clock, EmailId, ExpiredId, InboxId, Page, Slice, new_id
+from posthouse.services.required import require_inbox
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database, Transaction
 
@@ -62,7 +63,7 @@ class Inboxes:
 
     async def get(self, account: AccountId, inbox: InboxId) -> Inbox:
         async with self._database.reading() as tx:
-            return await _require(tx, account, inbox)
+            return await require_inbox(tx, account, inbox)
 
     async def by_address(self, account: AccountId, address: str) -> Inbox | None:
         async with self._database.reading() as tx:
@@ -98,21 +99,21 @@ class Inboxes:
     async def change(self, account: AccountId, inbox: InboxId, **values: Any) -> Inbox:
         """Set some of name, description, tags, favourite, expires_at. The inbox as it is now."""
         async with self._database.transaction() as tx:
-            await _require(tx, account, inbox)
+            await require_inbox(tx, account, inbox)
             await tx.inboxes.change(inbox, self._now(), values)
-            return await _require(tx, account, inbox)
+            return await require_inbox(tx, account, inbox)
 
     async def empty(self, account: AccountId, inbox: InboxId) -> None:
         """Delete all mail that the inbox has received."""
         async with self._database.reading() as tx:
-            await _require(tx, account, inbox)
+            await require_inbox(tx, account, inbox)
         while await self._empty_some(account, inbox):
             pass
 
     async def delete(self, account: AccountId, inbox: InboxId) -> None:
         """Delete an inbox with its mail, received and sent, and its connector."""
         async with self._database.reading() as tx:
-            await _require(tx, account, inbox)
+            await require_inbox(tx, account, inbox)
         await self._delete(account, [inbox])
 
     async def delete_all(self, account: AccountId, query: InboxQuery) -> None:
@@ -245,13 +246,6 @@ async def add_inbox(tx: Transaction, account: AccountId, wish: NewInbox, domain:
     )
     await tx.inboxes.add(inbox)
     return inbox
-
-
-async def _require(tx: Transaction, account: AccountId, inbox: InboxId) -> Inbox:
-    found = await tx.inboxes.get(account, inbox)
-    if found is None:
-        raise NotFound(f"there is no inbox {inbox}")
-    return found
 
 
 def _checked(address: str) -> str:

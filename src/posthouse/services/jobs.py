@@ -6,6 +6,7 @@ from posthouse.model.errors import Conflict, NotFound
 from posthouse.model.mail import SendState
 from posthouse.model.outbox import Job, JobStatus
 from posthouse.model.values import AccountId, Clock, InboxId, JobId, Page, Slice
+from posthouse.services.required import require_inbox
 from posthouse.store.database import Database, Transaction
 
 CANCELLED = "cancelled before it was sent"
@@ -18,8 +19,8 @@ class Jobs:
 
     async def page(self, account: AccountId, slice_: Slice, *, inbox: InboxId | None = None) -> Page[Job]:
         async with self._database.reading() as tx:
-            if inbox is not None and await tx.inboxes.get(account, inbox) is None:
-                raise NotFound(f"there is no inbox {inbox}")
+            if inbox is not None:
+                await require_inbox(tx, account, inbox)
             return await tx.jobs.page(account, slice_, inbox=inbox)
 
     async def get(self, account: AccountId, job_id: JobId) -> Job:

@@ -12,6 +12,7 @@ from posthouse.model.events import Happening
 from posthouse.model.mail import Attachment, Email, EmailQuery
 from posthouse.model.message import Message
 from posthouse.model.values import AccountId, Clock, EmailId, InboxId, Page, Slice
+from posthouse.services.required import require_inbox
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database, Transaction
 
@@ -40,7 +41,7 @@ class Mail:
         """Raises NotFound when one of the inboxes asked for, or the plus address, is not there."""
         async with self._database.reading() as tx:
             for inbox in query.inbox_ids:
-                await _require_inbox(tx, account, inbox)
+                await require_inbox(tx, account, inbox)
             plus = query.plus_address
             if plus is not None and await tx.plus_addresses.get(account, plus) is None:
                 raise NotFound(f"there is no plus address {plus}")
@@ -60,13 +61,13 @@ class Mail:
     async def latest(self, account: AccountId, inbox_ids: Sequence[InboxId] = ()) -> Email | None:
         async with self._database.reading() as tx:
             for inbox in inbox_ids:
-                await _require_inbox(tx, account, inbox)
+                await require_inbox(tx, account, inbox)
             return await tx.mail.latest(account, inbox_ids)
 
     async def count(self, account: AccountId, inbox: InboxId | None = None, *, unread_only: bool = False) -> int:
         async with self._database.reading() as tx:
             if inbox is not None:
-                await _require_inbox(tx, account, inbox)
+                await require_inbox(tx, account, inbox)
             return await tx.mail.count(account, [inbox] if inbox else [], unread_only=unread_only)
 
     # Reading
@@ -141,7 +142,7 @@ class Mail:
     async def mark_all_read(self, account: AccountId, read: bool = True, inbox: InboxId | None = None) -> None:
         if inbox is not None:
             async with self._database.reading() as tx:
-                await _require_inbox(tx, account, inbox)
+                await require_inbox(tx, account, inbox)
         await self._mark(account, read, inbox=inbox)
 
     async def favour(self, account: AccountId, email_id: EmailId, favourite: bool = True) -> None:
@@ -212,8 +213,3 @@ async def _require(tx: Transaction, account: AccountId, email_id: EmailId) -> Em
     if email is None:
         raise NotFound(f"there is no email {email_id}")
     return email
-
-
-async def _require_inbox(tx: Transaction, account: AccountId, inbox: InboxId) -> None:
-    if await tx.inboxes.get(account, inbox) is None:
-        raise NotFound(f"there is no inbox {inbox}")

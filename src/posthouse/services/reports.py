@@ -26,6 +26,7 @@ from posthouse.model.values import (
     Slice,
     new_id,
 )
+from posthouse.services.required import require_inbox
 from posthouse.store.database import Database, Transaction
 
 _CODE = re.compile(r"\b([245][0-9]{2})(?:[ -]|$)")
@@ -153,7 +154,7 @@ async def note_bounce(
 
 
 async def _require(tx: Transaction, account: AccountId, inbox: InboxId | None, sent: SentId | None) -> None:
-    if inbox is not None and await tx.inboxes.get(account, inbox) is None:
-        raise NotFound(f"there is no inbox {inbox}")
+    if inbox is not None:
+        await require_inbox(tx, account, inbox)
     if sent is not None and await tx.sent.get(account, sent) is None:
         raise NotFound(f"there is no sent email {sent}")

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from posthouse.mime.addresses import parse_addresses
 from posthouse.model.connectors import Connector, SmtpSettings
-from posthouse.model.errors import Conflict, Invalid, NotFound, OutcomeUnknown, Refused, RemoteError, Unavailable
+from posthouse.model.errors import Conflict, Invalid, OutcomeUnknown, Refused, RemoteError, Unavailable
 from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail
 from posthouse.model.message import Address, Draft
 from posthouse.model.outbox import Errand, Job
@@ -31,8 +31,9 @@ from posthouse.services.delivering import GIVEN, usable_server
 from posthouse.services.inboxes import NewInbox, add_inbox
 from posthouse.services.local import Local
 from posthouse.services.outbox import Outbox
+from posthouse.services.required import require_connector, require_inbox
 from posthouse.store.blobs import Blobs
-from posthouse.store.database import Database, Transaction
+from posthouse.store.database import Database
 from posthouse.store.outbox import Part
 
 GIVE_UP = timedelta(hours=24)
@@ -109,10 +110,8 @@ class Sending:
     ) -> SentEmail:
         """As `send_from_inbox`, for the connector's inbox."""
         async with self._database.reading() as tx:
-            connector = await tx.connectors.get(account, connector_id)
-            if connector is None:
-                raise NotFound(f"there is no connector {connector_id}")
-            inbox = await _require_inbox(tx, account, connector.inbox_id)
+            connector = await require_connector(tx, account, connector_id)
+            inbox = await require_inbox(tx, account, connector.inbox_id)
         return await self._send(Sender(inbox, connector), outgoing, Wish(key=key))
 
     async def send_from_anywhere(
@@ -225,7 +224,7 @@ class Sending:
 
     async def _from_inbox(self, account: AccountId, inbox_id: InboxId) -> Sender:
         async with self._database.reading() as tx:
-            inbox = await _require_inbox(tx, account, inbox_id)
+            inbox = await require_inbox(tx, account, inbox_id)
             return Sender(inbox, await tx.connectors.by_inbox(account, inbox_id))
 
     async def _able_to_send(self, account: AccountId, letters: Sequence[Outgoing], virtual: bool) -> InboxId:
@@ -428,10 +427,3 @@ def _recipients(letter: Outgoing) -> Iterator[Address]:
     yield from letter.recipients
     for text in (*letter.to, *letter.cc, *letter.bcc):
         yield from parse_addresses(text)
-
-
-async def _require_inbox(tx: Transaction, account: AccountId, inbox_id: InboxId) -> Inbox:
-    inbox = await tx.inboxes.get(account, inbox_id)
-    if inbox is None:
-        raise NotFound(f"there is no inbox {inbox_id}")
-    return inbox

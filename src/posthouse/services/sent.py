@@ -5,8 +5,9 @@ from posthouse.model.errors import NotFound
 from posthouse.model.mail import SentEmail
 from posthouse.model.message import Message
 from posthouse.model.values import AccountId, InboxId, Page, SentId, Slice
+from posthouse.services.required import require_inbox
 from posthouse.store.blobs import Blobs
-from posthouse.store.database import Database, Transaction
+from posthouse.store.database import Database
 
 
 class Sent:
@@ -20,7 +21,7 @@ class Sent:
         """What was sent, or may have been; `search` is looked for in subject and recipients."""
         async with self._database.reading() as tx:
             if inbox is not None:
-                await _require_inbox(tx, account, inbox)
+                await require_inbox(tx, account, inbox)
             return await tx.sent.page(account, slice_, inbox=inbox, search=search)
 
     async def queued(self, account: AccountId, slice_: Slice) -> Page[SentEmail]:
@@ -30,7 +31,7 @@ class Sent:
 
     async def count(self, account: AccountId, inbox: InboxId) -> int:
         async with self._database.reading() as tx:
-            await _require_inbox(tx, account, inbox)
+            await require_inbox(tx, account, inbox)
             return await tx.sent.count(account, inbox)
 
     async def get(self, account: AccountId, sent_id: SentId) -> SentEmail:
@@ -62,8 +63,3 @@ class Sent:
             removed = await tx.sent.remove(account, sent=sent_id)
             freed = await tx.packs.release(one.pack for one in removed)
             tx.after_commit(lambda: self._blobs.remove(freed))
-
-
-async def _require_inbox(tx: Transaction, account: AccountId, inbox_id: InboxId) -> None:
-    if await tx.inboxes.get(account, inbox_id) is None:
-        raise NotFound(f"there is no inbox {inbox_id}")

@@ -29,6 +29,7 @@ from posthouse.services.desk import Desk, Session
 from posthouse.services.fetching import Batches, Fetching, Run
 from posthouse.services.intake import Intake
 from posthouse.services.keeping import Keeper
+from posthouse.services.required import require_connector
 from posthouse.store.database import Database, Transaction
 
 log = structlog.get_logger()
@@ -107,9 +108,7 @@ class Sync:
         at it all the time.
         """
         async with self._database.reading() as tx:
-            connector = await tx.connectors.get(account, connector_id)
-        if connector is None:
-            raise NotFound(f"there is no connector {connector_id}")
+            connector = await require_connector(tx, account, connector_id)
         asked = Asked(since=since, folder=folder, logging=logging)
         if (desk := self._desks.get(connector_id)) is not None:
             async with desk.borrow() as session:

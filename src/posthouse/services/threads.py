@@ -3,6 +3,7 @@
 from posthouse.model.errors import NotFound
 from posthouse.model.threads import Letter, Thread, ThreadQuery
 from posthouse.model.values import AccountId, Page, Sort, ThreadId
+from posthouse.services.required import require_inbox
 from posthouse.store.database import Database
 
 
@@ -13,8 +14,8 @@ class Threads:
     async def page(self, account: AccountId, query: ThreadQuery) -> Page[Thread]:
         """Raises NotFound when the inbox asked for is not there."""
         async with self._database.reading() as tx:
-            if query.inbox_id is not None and await tx.inboxes.get(account, query.inbox_id) is None:
-                raise NotFound(f"there is no inbox {query.inbox_id}")
+            if query.inbox_id is not None:
+                await require_inbox(tx, account, query.inbox_id)
             return await tx.conversations.page(account, query)
 
     async def get(self, account: AccountId, thread_id: ThreadId) -> Thread:

@@ -37,6 +37,7 @@ from posthouse.model.standing import Mode, State
 from posthouse.model.values import AccountId, Backoff, Clock, ConnectorId, EmailId, InboxId, Slice, Sort
 from posthouse.services.mail import Mail
 from posthouse.services.matching import Headers, Matcher, named
+from posthouse.services.required import require_inbox
 from posthouse.services.sync import Sync
 from posthouse.services.watching import Report, Watching
 from posthouse.store.database import Database, Transaction
@@ -217,9 +218,7 @@ class Waiting:
         inbox = None
         async with self._database.reading() as tx:
             if wish.inbox_id is not None:
-                inbox = await tx.inboxes.get(account, wish.inbox_id)
-                if inbox is None:
-                    raise NotFound(f"there is no inbox {wish.inbox_id}")
+                inbox = await require_inbox(tx, account, wish.inbox_id)
             if wish.after is not None:
                 if inbox is None or wish.after.inbox_id != inbox.id:
                     raise Invalid("after: this mark is of another inbox; name the inbox that it was made for")

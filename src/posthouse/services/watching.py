@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from posthouse.model.connectors import Connector, ImapSettings
-from posthouse.model.errors import NotFound
 from posthouse.model.standing import Mode, Moment, MomentKind, Standing, State, state_of
 from posthouse.model.values import AccountId, Clock, ConnectorId
+from posthouse.services.required import require_connector
 from posthouse.store.database import Database
 from posthouse.store.signals import Listener
 
@@ -174,9 +174,7 @@ class Watching:
     async def report(self, account: AccountId, connector_id: ConnectorId) -> Report:
         """How a connector stands. Raises NotFound."""
         async with self._database.reading() as tx:
-            connector = await tx.connectors.get(account, connector_id)
-            if connector is None:
-                raise NotFound(f"there is no connector {connector_id}")
+            await require_connector(tx, account, connector_id)
             standing = await tx.standings.get(connector_id)
             timeline = await tx.standings.timeline(connector_id)
         brief = await self.brief(connector_id)

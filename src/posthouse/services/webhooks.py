@@ -29,6 +29,7 @@ from posthouse.model.webhooks import (
     signature,
 )
 from posthouse.services.payloads import body, check_template, example
+from posthouse.services.required import require_inbox
 from posthouse.services.saying import Said, say
 from posthouse.store.database import Database, Transaction
 
@@ -98,7 +99,7 @@ class Webhooks:
         _check(webhook)
         async with self._database.transaction() as tx:
             if inbox is not None:
-                await _require_inbox(tx, account, inbox)
+                await require_inbox(tx, account, inbox)
             existing = await tx.webhooks.page(account, WebhookQuery(slice=Slice(size=1)))
             if existing.total >= MOST_WEBHOOKS:
                 raise Invalid(f"an account may have {MOST_WEBHOOKS} webhooks: delete some")
@@ -117,7 +118,7 @@ class Webhooks:
         async with self._database.transaction() as tx:
             webhook = await _require(tx, account, webhook_id)
             if inbox is not None:
-                await _require_inbox(tx, account, inbox)
+                await require_inbox(tx, account, inbox)
                 changes["inbox_id"] = inbox
             await tx.lanes.spread(now, account=account)
             webhook = replace(webhook, **changes, updated_at=now)
@@ -155,7 +156,7 @@ class Webhooks:
     async def page_of_inbox(self, account: AccountId, inbox: InboxId, query: WebhookQuery) -> Page[Webhook]:
         """Raises NotFound when there is no such inbox."""
         async with self._database.reading() as tx:
-            await _require_inbox(tx, account, inbox)
+            await require_inbox(tx, account, inbox)
             return await tx.webhooks.page(account, replace(query, inbox_id=inbox))
 
     async def endpoints(self, account: AccountId, query: WebhookQuery) -> Page[tuple[str, Health]]:
@@ -218,7 +219,7 @@ class Webhooks:
             inbox = inbox or (mark.inbox_id if mark else None) or webhook.inbox_id
             if inbox is None:
                 raise Invalid("inboxId is missing: this webhook hears of all inboxes")
-            await _require_inbox(tx, account, inbox)
+            await require_inbox(tx, account, inbox)
             if webhook.inbox_id not in (None, inbox):
                 raise Invalid("inboxId: this webhook hears of another inbox")
             if mark is not None and mark.inbox_id != inbox:
@@ -252,8 +253,3 @@ async def _require(tx: Transaction, account: AccountId, webhook_id: WebhookId) -
     if webhook is None:
         raise NotFound(f"there is no webhook {webhook_id}")
     return webhook
-
-
-async def _require_inbox(tx: Transaction, account: AccountId, inbox: InboxId) -> None:
-    if await tx.inboxes.get(account, inbox) is None:
-        raise NotFound(f"there is no inbox {inbox}")

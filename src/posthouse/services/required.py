@@ -1,0 +1,26 @@
+"""What a verb needs to be there: an account's inbox or connector, or NotFound in the same words everywhere.
+
+What belongs to another account is not there.
+"""
+
+from posthouse.model.connectors import Connector
+from posthouse.model.errors import NotFound
+from posthouse.model.mail import Inbox
+from posthouse.model.values import AccountId, ConnectorId, InboxId
+from posthouse.store.database import Transaction
+
+
+async def require_inbox(tx: Transaction, account: AccountId, inbox: InboxId) -> Inbox:
+    """Raises NotFound."""
+    found = await tx.inboxes.get(account, inbox)
+    if found is None:
+        raise NotFound(f"there is no inbox {inbox}")
+    return found
+
+
+async def require_connector(tx: Transaction, account: AccountId, connector: ConnectorId) -> Connector:
+    """Raises NotFound."""
+    found = await tx.connectors.get(account, connector)
+    if found is None:
+        raise NotFound(f"there is no connector {connector}")
+    return found
