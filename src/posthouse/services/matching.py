@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from posthouse.model.mail import Criteria, Email, Match, Place, Should
 from posthouse.model.message import Address
-from posthouse.services.patterns import Expression
-
-_SHOWN = 80
+from posthouse.services.patterns import Expression, shortened
 
 Headers = Sequence[tuple[str, str]]
 Test = Callable[[str], bool]
@@ -28,7 +26,7 @@ class Matcher:
         """The first of the criteria that the email does not meet, in words; None when it meets them all."""
         for match, test in self._tests:
             if not any(map(test, _texts(match, email, headers))):
-                return f"failed {_shortened(str(match))}{_instead(match.place, email)}"
+                return f"failed {shortened(str(match))}{_instead(match.place, email)}"
         for wanted in self._attachments:
             if bool(email.attachment_ids) is not wanted:
                 return "has attachments" if email.attachment_ids else "has no attachments"
@@ -37,7 +35,7 @@ class Matcher:
 
 def named(email: Email) -> str:
     """An email as an explanation names it: by its subject."""
-    return f'"{_shortened(email.subject)}"'
+    return f'"{shortened(email.subject)}"'
 
 
 def _test(match: Match) -> Test:
@@ -82,9 +80,4 @@ def _instead(place: Place, email: Email) -> str:
     if place in (Place.SUBJECT, Place.HEADERS):
         return ""
     there = ", ".join(address.email for address in _addresses(place, email))
-    return f" (it is {_shortened(there)})" if there else " (it is empty)"
-
-
-def _shortened(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
+    return f" (it is {shortened(there)})" if there else " (it is empty)"

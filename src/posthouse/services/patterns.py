@@ -51,11 +51,11 @@ def _compiled(pattern: str, capturing: bool) -> "re2._Regexp[str]":
     except (re2.error, UnicodeEncodeError) as error:
         why = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else "not valid text"
         raise Invalid(
-            f"the regular expression {_shortened(pattern)!r} can't be used: {why} "
+            f"the regular expression {shortened(pattern)!r} can't be used: {why} "
             "(RE2 syntax: no back-references, no look-around)"
         ) from None
     if compiled.programsize > MOST_STATES:
-        raise Invalid(f"the regular expression {_shortened(pattern)!r} is too large: repeat less often in it")
+        raise Invalid(f"the regular expression {shortened(pattern)!r} is too large: repeat less often in it")
     return compiled
 
 
@@ -63,6 +63,7 @@ def _encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """A text from outside as a sentence of ours quotes it: one line, and not too long."""
     line = " ".join(text.split())
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 1]}…"
