@@ -4,14 +4,12 @@ import re
 from dataclasses import replace
 from html import escape
 
-from posthouse.mime.reading import read
 from posthouse.mime.writing import is_message_id
-from posthouse.model.errors import Invalid, NotFound
+from posthouse.model.errors import Invalid
 from posthouse.model.mail import Email, Outgoing
 from posthouse.model.message import Address, Message
 from posthouse.model.values import AccountId, EmailId
-from posthouse.store.blobs import Blobs
-from posthouse.store.database import Database
+from posthouse.services.mail import Mail
 
 _IS_REPLY = re.compile(r"\s*re\s*(?:\[\d+\]|\(\d+\))?\s*:", re.IGNORECASE)
 _IS_FORWARDED = re.compile(r"\s*(?:fwd?|fw)\s*:", re.IGNORECASE)
@@ -21,14 +19,14 @@ _BODY = re.compile(r"<body\b[^<>]*>", re.IGNORECASE)
 class Answering:
     """Says what is to be sent; it is sent like anything else."""
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
-        self._database = database
-        self._blobs = blobs
+    def __init__(self, mail: Mail) -> None:
+        self._mail = mail
 
     async def reply(self, account: AccountId, email_id: EmailId, wish: Outgoing) -> tuple[Email, Outgoing]:
         """The email, and the wish made a reply to it: addressed to where it wants its replies, with its subject, and
         in its conversation (RFC 5322 §3.6.4). Raises Invalid when it does not say whom to answer."""
-        email, message = await self._open(account, email_id)
+        opened = await self._mail.open(account, email_id)
+        email, message = opened.email, opened.message
         to = tuple(person for person in email.reply_to or (email.sender,) if person and person.email)
         if not to:
             raise Invalid("this email does not say who sent it, so there is nobody to reply to")
@@ -41,7 +39,8 @@ class Answering:
     async def forward(self, account: AccountId, email_id: EmailId, wish: Outgoing) -> tuple[Email, Outgoing]:
         """The email, and the wish made the same for others: who wrote it to whom, its body and all its attachments
         are in it. It is another conversation that refers to this one."""
-        email, message = await self._open(account, email_id)
+        opened = await self._mail.open(account, email_id)
+        email, message = opened.email, opened.message
         subject = wish.subject or (
             email.subject if _IS_FORWARDED.match(email.subject) else f"Fwd: {email.subject}".strip()
         )
@@ -54,13 +53,6 @@ class Answering:
             attachments=(*wish.attachments, *email.attachment_ids),
             references=_references(message, parent),
         )
-
-    async def _open(self, account: AccountId, email_id: EmailId) -> tuple[Email, Message]:
-        async with self._database.reading() as tx:
-            email = await tx.mail.get(account, email_id)
-        if email is None:
-            raise NotFound(f"there is no email {email_id}")
-        return email, read(await self._blobs.get(email.stored))
 
 
 def _references(message: Message, parent: str) -> tuple[str, ...]:
