@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from posthouse.model.message import Address, Transfer
+from posthouse.model.message import Address, Draft, Transfer
 from posthouse.model.values import (
     AccountId,
     ConnectorId,
@@ -322,6 +322,11 @@ class SentEmail:
     def stays_here(self) -> bool:
         """Nobody outside is among its recipients, or it was only written down."""
         return self.virtual or self.connector_id is None
+
+
+def recipients_of(sent: SentEmail | Draft) -> tuple[str, ...]:
+    """The addresses of everybody who is to get it, each once."""
+    return tuple(dict.fromkeys(address.email for address in (*sent.to, *sent.cc, *sent.bcc)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

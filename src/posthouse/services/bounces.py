@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from posthouse.model.events import Happening
-from posthouse.model.mail import SendState, SentEmail
+from posthouse.model.mail import SendState, SentEmail, recipients_of
 from posthouse.model.reports import Action, DeliveryStatus, Outcome, Report
 from posthouse.model.values import AccountId, DeliveryId, EmailId, SentId, new_id
 from posthouse.services.reports import code_of, note_bounce, note_status
@@ -56,7 +56,7 @@ async def _meant(tx: Transaction, account: AccountId, report: Report, now: datet
         return named
     people = {one.recipient.lower() for one in report.outcomes}
     for sent in await tx.sent.by_subject(account, report.subject, now - GUESSED_WITHIN):
-        if people & {address.email.lower() for address in (*sent.to, *sent.cc, *sent.bcc)}:
+        if people & {address.lower() for address in recipients_of(sent)}:
             return sent
     return None
 

@@ -182,11 +182,6 @@ def _enclosed(attachment: Upload | Attachment, octets: bytes) -> Enclosure:
     )
 
 
-def recipients_of(sent: SentEmail | Draft) -> tuple[str, ...]:
-    """Everybody who is to get it, each once."""
-    return tuple(dict.fromkeys(address.email for address in (*sent.to, *sent.cc, *sent.bcc)))
-
-
 def _seen(
     recipients: Sequence[str], to: Sequence[Address], cc: Sequence[Address]
 ) -> tuple[tuple[Address, ...], tuple[Address, ...], tuple[Address, ...]]:

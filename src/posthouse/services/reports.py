@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from posthouse.model.errors import NoMatchInTime, NotFound
 from posthouse.model.events import Happening
-from posthouse.model.mail import SentEmail
+from posthouse.model.mail import SentEmail, recipients_of
 from posthouse.model.reports import Bounce, BouncedRecipient, DeliveryStatus
 from posthouse.model.values import (
     AccountId,
@@ -140,7 +140,7 @@ async def note_bounce(
         created_at=now,
         sender=sent.sender.email,
         subject=sent.subject,
-        sent_to=tuple(dict.fromkeys(one.email for one in (*sent.to, *sent.cc, *sent.bcc))),
+        sent_to=recipients_of(sent),
         recipients=tuple(
             BouncedRecipient(id=BouncedId(new_id(now)), recipient=address.lower(), status=status, reason=reason)
             for address, status, reason in outcomes

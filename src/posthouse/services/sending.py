@@ -21,12 +21,12 @@ from uuid import uuid4
 from posthouse.mime.addresses import parse_addresses
 from posthouse.model.connectors import Connector, SmtpSettings
 from posthouse.model.errors import Conflict, Invalid, OutcomeUnknown, Refused, RemoteError, Unavailable
-from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail
+from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail, recipients_of
 from posthouse.model.message import Address, Draft
 from posthouse.model.outbox import Errand, Job
 from posthouse.model.values import AccountId, Clock, ConnectorId, InboxId, JobId, new_id
 from posthouse.services.addressing import Addressing
-from posthouse.services.composing import MOST_RECIPIENTS, Composing, recipients_of
+from posthouse.services.composing import MOST_RECIPIENTS, Composing
 from posthouse.services.delivering import GIVEN, usable_server
 from posthouse.services.inboxes import NewInbox, add_inbox
 from posthouse.services.local import Local
