@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from posthouse.mime.addresses import parse_addresses
-from posthouse.model.connectors import Connector, SmtpSettings
+from posthouse.model.connectors import Connector, SmtpConnection
 from posthouse.model.errors import Conflict, Invalid, OutcomeUnknown, Refused, RemoteError, Unavailable
 from posthouse.model.mail import Inbox, Outgoing, SendState, SentEmail, recipients_of
 from posthouse.model.message import Address, Draft
@@ -45,10 +45,11 @@ _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Where an email comes from."""
+    """Where an email comes from: an inbox, with its connector and that one's SMTP connection where there are any."""
 
     inbox: Inbox
     connector: Connector | None
+    smtp: SmtpConnection | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +111,8 @@ class Sending:
     ) -> SentEmail:
         """As `send_from_inbox`, for the connector's inbox."""
         async with self._database.reading() as tx:
-            connector = await require_connector(tx, account, connector_id)
-            inbox = await require_inbox(tx, account, connector.inbox_id)
-        return await self._send(Sender(inbox, connector), outgoing, Wish(key=key))
+            inbox_id = (await require_connector(tx, account, connector_id)).inbox_id
+        return await self.send_from_inbox(account, inbox_id, outgoing, key=key)
 
     async def send_from_anywhere(
         self,
@@ -141,6 +141,8 @@ class Sending:
         `send_from_inbox` for what can't be sent at all, and nothing for what happens later: the email's state tells."""
         sender = await self._from_inbox(account, inbox_id)
         letters = await self._addressing.letters(account, outgoing)
+        if len(letters) > 1:
+            await self._check([sender], letters)
         return await self._queue(sender, letters, outgoing, wish)
 
     async def schedule(
@@ -160,9 +162,7 @@ class Sending:
         inbox_ids = list(dict.fromkeys(inbox_ids))
         senders = [await self._from_inbox(account, inbox_id) for inbox_id in inbox_ids]
         letters = await self._addressing.letters(account, outgoing)
-        for sender in senders:
-            for letter in letters:
-                self._composing.check((await self._checked(sender, letter))[0])
+        await self._check(senders, letters)
         whole = ",".join(sorted(map(str, inbox_ids)))
         wishes = [Wish(key=key, part=str(inbox_id), whole=whole) for inbox_id in inbox_ids]
         return [
@@ -213,9 +213,7 @@ class Sending:
         Raises NotFound for an inbox that is not there."""
         sender = await self._from_inbox(account, inbox_id)
         try:
-            for letter in await self._addressing.letters(account, outgoing):
-                draft, _ = await self._checked(sender, letter)
-                self._composing.check(draft)
+            await self._check([sender], await self._addressing.letters(account, outgoing))
         except Invalid as error:
             return error.message
         return None
@@ -225,7 +223,9 @@ class Sending:
     async def _from_inbox(self, account: AccountId, inbox_id: InboxId) -> Sender:
         async with self._database.reading() as tx:
             inbox = await require_inbox(tx, account, inbox_id)
-            return Sender(inbox, await tx.connectors.by_inbox(account, inbox_id))
+            connector = await tx.connectors.by_inbox(account, inbox_id)
+            smtp = None if connector is None else await tx.connectors.smtp(connector.id)
+        return Sender(inbox, connector, smtp)
 
     async def _able_to_send(self, account: AccountId, letters: Sequence[Outgoing], virtual: bool) -> InboxId:
         recipients = [address.email for letter in letters for address in _recipients(letter)]
@@ -238,15 +238,16 @@ class Sending:
             made = await add_inbox(tx, account, NewInbox(virtual=virtual), self._local.domain, self._now())
         return made.id
 
+    async def _check(self, senders: Sequence[Sender], letters: Sequence[Outgoing]) -> None:
+        """Make sure that each of these can be sent from all of them. Raises Invalid."""
+        for sender in senders:
+            for letter in letters:
+                draft, _ = await self._checked(sender, letter)
+                self._composing.check(draft)
+
     async def _checked(self, sender: Sender, outgoing: Outgoing) -> tuple[Draft, ConnectorId | None]:
         """What is to be written, and the connector that somebody is reached by. Raises Invalid."""
-        inbox, connector = sender.inbox, sender.connector
-        connection = None
-        if connector is not None:
-            async with self._database.reading() as tx:
-                connection = await tx.connectors.smtp(connector.id)
-        address = _sender(outgoing, inbox, connector, connection.settings if connection else None)
-        draft = await self._composing.draft(inbox.account_id, address, outgoing)
+        draft = await self._composing.draft(sender.inbox.account_id, _author(outgoing, sender), outgoing)
         return draft, await self._reached(sender, recipients_of(draft))
 
     async def _reached(self, sender: Sender, recipients: Sequence[str]) -> ConnectorId | None:
@@ -257,11 +258,7 @@ class Sending:
         _, outside = await self._local.sort(inbox.account_id, recipients, connected=connector is not None)
         if not outside:
             return None
-        connection = None
-        if connector is not None:
-            async with self._database.reading() as tx:
-                connection = await tx.connectors.smtp(connector.id)
-        usable_server(connector, connection, outside)
+        usable_server(connector, sender.smtp, outside)
         return connector.id if connector is not None else None
 
     async def _accept(
@@ -278,10 +275,7 @@ class Sending:
         return await self._put(sent, wish, fingerprint)
 
     async def _queue(self, sender: Sender, letters: Sequence[Outgoing], asked: Outgoing, wish: Wish) -> SentEmail:
-        """Put them all into the outbox, once it is sure that each can be sent. The first."""
-        if len(letters) > 1:
-            for letter in letters:
-                self._composing.check((await self._checked(sender, letter))[0])
+        """Put them all into the outbox; where they are several, it is sure already that each can be sent. The first."""
         queued = []
         for letter in letters:
             # A contact's email is told apart by its address, whoever else joins or leaves the group.
@@ -325,6 +319,7 @@ class Sending:
         """Send while somebody waits for the outcome."""
         letters = await self._addressing.letters(sender.inbox.account_id, outgoing)
         if len(letters) > 1:
+            await self._check([sender], letters)
             return await self._queue(sender, letters, outgoing, wish)
         sent, errand = await self._accept(sender, letters[0], outgoing, wish)
         if errand is None:
@@ -407,20 +402,21 @@ def _fingerprint(place: str, asked: Outgoing) -> str:
     return hashlib.sha256(json.dumps([place, given], sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _sender(outgoing: Outgoing, inbox: Inbox, connector: Connector | None, settings: SmtpSettings | None) -> Address:
-    own = inbox.email_address
-    if settings is not None and "@" in settings.username:
-        own = settings.username
-    if connector is not None and connector.email_address:
-        own = connector.email_address
+def _author(outgoing: Outgoing, sender: Sender) -> Address:
+    """Whom it is from, by its own word or by what the inbox is connected to."""
+    own = sender.inbox.email_address
+    if sender.smtp is not None and "@" in sender.smtp.settings.username:
+        own = sender.smtp.settings.username
+    if sender.connector is not None and sender.connector.email_address:
+        own = sender.connector.email_address
     given = parse_addresses(outgoing.sender) if outgoing.sender else parse_addresses(own)
     if len(given) != 1:
         raise Invalid("from must be one address")
-    [sender] = given
-    name = outgoing.sender_name or sender.name
+    [author] = given
+    name = outgoing.sender_name or author.name
     if not name and outgoing.use_inbox_name:
-        name = inbox.name or ""
-    return Address(name, sender.email)
+        name = sender.inbox.name or ""
+    return Address(name, author.email)
 
 
 def _recipients(letter: Outgoing) -> Iterator[Address]:
