@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -166,6 +167,14 @@ async def client(url: str) -> AsyncIterator[httpx2.AsyncClient]:
         base_url=url, headers={"x-api-key": KEY}, timeout=60, limits=limits, trust_env=False
     ) as http:
         yield http
+
+
+async def awaited(http: httpx2.AsyncClient, inbox: InboxId) -> float:
+    """Wait, for half a minute at most, for an unread email in this inbox. When it was here."""
+    query: dict[str, str | int] = {"inboxId": str(inbox), "timeout": 30_000, "unreadOnly": True}
+    answer = await http.get("/waitForLatestEmail", params=query)
+    answer.raise_for_status()
+    return time.monotonic()
 
 
 def many_files() -> None:

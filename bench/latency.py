@@ -25,11 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import mailslurp_client
 
 from bench.first_sync import RESULTS, ROOT, say
-from bench.house import KEY, PASSWORD, client, furnish, machine, many_files, served, spread, switch_on
+from bench.house import KEY, PASSWORD, awaited, client, furnish, machine, many_files, served, spread, switch_on
 from bench.idle_stub import Stub
 from peers.certificates import Authority
 from peers.dovecot import Dovecot
@@ -121,14 +120,6 @@ async def one_by_one(dovecot: Dovecot, url: str, inbox: InboxId, pairs: int) -> 
     finally:
         idler.close()
     return samples
-
-
-async def awaited(http: httpx2.AsyncClient, inbox: InboxId) -> float:
-    """Wait for an unread email of this inbox. When it was here."""
-    query: dict[str, str | int] = {"inboxId": str(inbox), "timeout": int(1000 * _PATIENCE), "unreadOnly": True}
-    answer = await http.get("/waitForLatestEmail", params=query)
-    answer.raise_for_status()
-    return time.monotonic()
 
 
 async def all_at_once(dovecot: Dovecot, url: str, users: Sequence[str], inboxes: Sequence[InboxId]) -> dict[str, Any]:

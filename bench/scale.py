@@ -23,7 +23,7 @@ import httpx2
 import trustme
 
 from bench.first_sync import RESULTS, ROOT, say
-from bench.house import Server, client, furnish, machine, many_files, served, spread, switch_on
+from bench.house import Server, awaited, client, furnish, machine, many_files, served, spread, switch_on
 from bench.idle_stub import Stub
 from posthouse.model.values import InboxId
 
@@ -43,14 +43,6 @@ async def all_idle(stub: Stub, server: Server, count: int) -> float:
             raise SystemExit(f"only {idle} of {count} came to idle")
         await asyncio.sleep(0.1)
     return time.monotonic() - began
-
-
-async def awaited(http: httpx2.AsyncClient, inbox: InboxId) -> float:
-    """Wait for an unread email in this inbox. When it was here."""
-    query: dict[str, str | int] = {"inboxId": str(inbox), "timeout": 30_000, "unreadOnly": True}
-    answer = await http.get("/waitForLatestEmail", params=query)
-    answer.raise_for_status()
-    return time.monotonic()
 
 
 async def messages(stub: Stub, http: httpx2.AsyncClient, inboxes: Sequence[InboxId], count: int) -> list[float]:
