@@ -1,7 +1,6 @@
 """Plus addresses of inboxes, and inboxes that have expired."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Path, Query
 
@@ -21,12 +20,12 @@ from posthouse.api.wire.addresses import (
 from posthouse.api.wire.common import EmailAddress, InOrderQuery, Line, Moment, PageQuery
 from posthouse.api.wire.mail import EmailPreview, OfInboxQuery, PageEmailPreview
 from posthouse.model.mail import EmailQuery
-from posthouse.model.values import ExpiredId, InboxId, Page, PlusAddressId
+from posthouse.model.values import ExpiredId, Page, PlusAddressId
 
 router = controller("InboxController")
 expired = controller("ExpiredController")
 
-PlusPath = Annotated[UUID, Path(alias="plusAddressId")]
+PlusPath = Annotated[PlusAddressId, Path(alias="plusAddressId")]
 FullAddress = Annotated[EmailAddress, Query(alias="fullAddress", min_length=1)]
 
 
@@ -44,8 +43,7 @@ async def get_or_create_plus_address_by_full_address(
 async def get_all_plus_addresses(
     query: Annotated[PlusAddressListQuery, Query()], caller: Caller, house: House
 ) -> PagePlusAddressProjection:
-    inbox = InboxId(query.inbox_id) if query.inbox_id else None
-    page = await house.plus_addresses.page(caller.id, query.slice(), inbox)
+    page = await house.plus_addresses.page(caller.id, query.slice(), query.inbox_id)
     return PagePlusAddressProjection.of(page, PlusAddressProjection.of)
 
 
@@ -53,14 +51,14 @@ async def get_all_plus_addresses(
 async def get_inbox_plus_address_by_id(
     plus: PlusPath, query: Annotated[OfInboxQuery, Query()], caller: Caller, house: House
 ) -> PlusAddressDto:
-    return PlusAddressDto.of(await house.plus_addresses.get(caller.id, PlusAddressId(plus), query.to_domain()))
+    return PlusAddressDto.of(await house.plus_addresses.get(caller.id, plus, query.inbox_id))
 
 
 @router.get("/inboxes/{inboxId}/plus-addresses", operation_id="getInboxPlusAddresses")
 async def get_inbox_plus_addresses(
     inbox_id: InboxPath, query: Annotated[InOrderQuery, Query()], caller: Caller, house: House
 ) -> PagePlusAddressProjection:
-    page = await house.plus_addresses.page(caller.id, query.slice(), InboxId(inbox_id))
+    page = await house.plus_addresses.page(caller.id, query.slice(), inbox_id)
     return PagePlusAddressProjection.of(page, PlusAddressProjection.of)
 
 
@@ -68,7 +66,7 @@ async def get_inbox_plus_addresses(
 async def get_or_create_inbox_plus_address(
     inbox_id: InboxPath, full_address: FullAddress, caller: Caller, house: House
 ) -> PlusAddressDto:
-    return PlusAddressDto.of(await house.plus_addresses.get_or_create(caller.id, full_address, InboxId(inbox_id)))
+    return PlusAddressDto.of(await house.plus_addresses.get_or_create(caller.id, full_address, inbox_id))
 
 
 @router.get("/inboxes/{inboxId}/plus-addresses/emails", operation_id="getInboxPlusAddressEmails")
@@ -80,16 +78,16 @@ async def get_inbox_plus_address_emails(
     house: House,
 ) -> PageEmailPreview:
     """`plusAddress` is the tag, or the whole address. To one that nobody has written to there is no mail."""
-    found = await house.plus_addresses.by_tag(caller.id, InboxId(inbox_id), plus_address)
+    found = await house.plus_addresses.by_tag(caller.id, inbox_id, plus_address)
     if found is None:
         return PageEmailPreview.of(Page((), 0, query.slice()), EmailPreview.of)
-    wanted = EmailQuery(slice=query.slice(), inbox_ids=(InboxId(inbox_id),), plus_address=found.id)
+    wanted = EmailQuery(slice=query.slice(), inbox_ids=(inbox_id,), plus_address=found.id)
     return PageEmailPreview.of(await house.mail.page(caller.id, wanted), EmailPreview.of)
 
 
 @router.get("/inboxes/{inboxId}/plus-addresses/{plusAddressId}", operation_id="getInboxPlusAddress")
 async def get_inbox_plus_address(inbox_id: InboxPath, plus: PlusPath, caller: Caller, house: House) -> PlusAddressDto:
-    return PlusAddressDto.of(await house.plus_addresses.get(caller.id, PlusAddressId(plus), InboxId(inbox_id)))
+    return PlusAddressDto.of(await house.plus_addresses.get(caller.id, plus, inbox_id))
 
 
 @router.get(
@@ -99,7 +97,7 @@ async def get_inbox_plus_address(inbox_id: InboxPath, plus: PlusPath, caller: Ca
 async def get_inbox_plus_address_emails_for_plus_address_id(
     inbox_id: InboxPath, plus: PlusPath, query: Annotated[PageQuery, Query()], caller: Caller, house: House
 ) -> PageEmailPreview:
-    found = await house.plus_addresses.get(caller.id, PlusAddressId(plus), InboxId(inbox_id))
+    found = await house.plus_addresses.get(caller.id, plus, inbox_id)
     wanted = EmailQuery(slice=query.slice(), inbox_ids=(found.inbox_id,), plus_address=found.id)
     return PageEmailPreview.of(await house.mail.page(caller.id, wanted), EmailPreview.of)
 
@@ -117,8 +115,7 @@ async def flush_expired(caller: Caller, house: House, before: Moment | None = No
 async def get_expired_inboxes(
     query: Annotated[ExpiredListQuery, Query()], caller: Caller, house: House
 ) -> PageExpiredInboxRecordProjection:
-    inbox = InboxId(query.inbox_id) if query.inbox_id else None
-    page = await house.inboxes.expired(caller.id, query.slice(), inbox)
+    page = await house.inboxes.expired(caller.id, query.slice(), query.inbox_id)
     return PageExpiredInboxRecordProjection.of(page, ExpiredInboxRecordProjection.of)
 
 
@@ -129,11 +126,11 @@ async def get_expiration_defaults(caller: Caller, house: House) -> ExpirationDef
 
 @expired.get("/expired/inbox/{inboxId}", operation_id="getExpiredInboxByInboxId")
 async def get_expired_inbox_by_inbox_id(inbox_id: InboxPath, caller: Caller, house: House) -> ExpiredInboxDto:
-    return ExpiredInboxDto.of(await house.inboxes.expired_one(caller.id, inbox=InboxId(inbox_id)))
+    return ExpiredInboxDto.of(await house.inboxes.expired_one(caller.id, inbox=inbox_id))
 
 
 @expired.get("/expired/{expiredId}", operation_id="getExpiredInboxRecord")
 async def get_expired_inbox_record(
-    expired_id: Annotated[UUID, Path(alias="expiredId")], caller: Caller, house: House
+    expired_id: Annotated[ExpiredId, Path(alias="expiredId")], caller: Caller, house: House
 ) -> ExpiredInboxDto:
-    return ExpiredInboxDto.of(await house.inboxes.expired_one(caller.id, expired=ExpiredId(expired_id)))
+    return ExpiredInboxDto.of(await house.inboxes.expired_one(caller.id, expired=expired_id))

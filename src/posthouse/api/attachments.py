@@ -16,7 +16,6 @@ from posthouse.api.wire.mail import (
     PageAttachmentEntity,
 )
 from posthouse.api.wire.sending import UploadAttachmentOptions
-from posthouse.model.values import EmailId, InboxId, SentId
 from posthouse.services.attachments import NewUpload
 
 router = controller("AttachmentController")
@@ -32,9 +31,9 @@ async def get_attachments(
         caller.id,
         query.slice(),
         name=query.file_name_filter or "",
-        inbox=InboxId(query.inbox_id) if query.inbox_id else None,
-        email=EmailId(query.email_id) if query.email_id else None,
-        sent=SentId(query.sent_email_id) if query.sent_email_id else None,
+        inbox=query.inbox_id,
+        email=query.email_id,
+        sent=query.sent_email_id,
         include=query.include,
     )
     return PageAttachmentEntity.of(page, AttachmentProjection.of)

@@ -1,7 +1,6 @@
 """Composing: replies and forwards, drafts, templates, contacts and groups."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Path, Query, Request, Response
 
@@ -38,7 +37,7 @@ from posthouse.api.wire.sending import SendEmailOptions, SentEmailDto
 from posthouse.model.accounts import Account
 from posthouse.model.errors import Invalid, OutcomeUnknown, RemoteError
 from posthouse.model.mail import Email, Outgoing
-from posthouse.model.values import ContactId, DraftId, EmailId, GroupId, InboxId, SentId, TemplateId
+from posthouse.model.values import ContactId, DraftId, GroupId, SentId, TemplateId
 from posthouse.services import Services
 from posthouse.services.sending import Wish
 
@@ -47,10 +46,10 @@ templates = controller("TemplateController")
 contacts = controller("ContactController")
 groups = controller("GroupController")
 
-DraftPath = Annotated[UUID, Path(alias="draftId")]
-TemplatePath = Annotated[UUID, Path(alias="templateId")]
-ContactPath = Annotated[UUID, Path(alias="contactId")]
-GroupPath = Annotated[UUID, Path(alias="groupId")]
+DraftPath = Annotated[DraftId, Path(alias="draftId")]
+TemplatePath = Annotated[TemplateId, Path(alias="templateId")]
+ContactPath = Annotated[ContactId, Path(alias="contactId")]
+GroupPath = Annotated[GroupId, Path(alias="groupId")]
 
 
 # Answers
@@ -60,14 +59,14 @@ GroupPath = Annotated[UUID, Path(alias="groupId")]
 async def reply_to_email(
     email_id: EmailPath, options: ReplyToEmailOptions, caller: Caller, house: House
 ) -> SentEmailDto:
-    return await _sent(await house.answering.reply(caller.id, EmailId(email_id), options.to_domain()), caller, house)
+    return await _sent(await house.answering.reply(caller.id, email_id, options.to_domain()), caller, house)
 
 
 @router.post("/emails/{emailId}/forward", operation_id="forwardEmail", status_code=201)
 async def forward_email(
     email_id: EmailPath, options: ForwardEmailOptions, caller: Caller, house: House
 ) -> SentEmailDto:
-    return await _sent(await house.answering.forward(caller.id, EmailId(email_id), options.to_domain()), caller, house)
+    return await _sent(await house.answering.forward(caller.id, email_id, options.to_domain()), caller, house)
 
 
 async def _sent(answer: tuple[Email, Outgoing], caller: Account, house: Services) -> SentEmailDto:
@@ -88,8 +87,7 @@ async def _told(sent: SentId, caller: Account, house: Services) -> SentEmailDto:
 async def get_email_drafts(
     query: Annotated[DraftListQuery, Query()], caller: Caller, house: House
 ) -> PageEmailDraftProjection:
-    inbox = InboxId(query.inbox_id) if query.inbox_id else None
-    page = await house.drafts.page(caller.id, query.slice(), inbox)
+    page = await house.drafts.page(caller.id, query.slice(), query.inbox_id)
     return PageEmailDraftProjection.of(page, EmailDraftProjection.of)
 
 
@@ -100,12 +98,12 @@ async def create_email_draft(
     inbox = query.inbox_id or options.inbox_id
     if inbox is None:
         raise Invalid("say which inbox the draft is to be sent from: inboxId in the query or in the body")
-    return EmailDraftDto.of(await house.drafts.create(caller.id, InboxId(inbox), options.as_said()))
+    return EmailDraftDto.of(await house.drafts.create(caller.id, inbox, options.as_said()))
 
 
 @router.get("/emails/drafts/{draftId}", operation_id="getEmailDraft")
 async def get_email_draft(draft_id: DraftPath, caller: Caller, house: House) -> EmailDraftDto:
-    return EmailDraftDto.of(await house.drafts.get(caller.id, DraftId(draft_id)))
+    return EmailDraftDto.of(await house.drafts.get(caller.id, draft_id))
 
 
 @router.patch("/emails/drafts/{draftId}", operation_id="updateEmailDraft")
@@ -113,19 +111,19 @@ async def update_email_draft(
     draft_id: DraftPath, options: SendEmailOptions, caller: Caller, house: House
 ) -> EmailDraftDto:
     """All that was said before is replaced; the inbox stays."""
-    return EmailDraftDto.of(await house.drafts.change(caller.id, DraftId(draft_id), options.as_said()))
+    return EmailDraftDto.of(await house.drafts.change(caller.id, draft_id, options.as_said()))
 
 
 @router.delete("/emails/drafts/{draftId}", operation_id="deleteEmailDraft", response_class=Response)
 async def delete_email_draft(draft_id: DraftPath, caller: Caller, house: House) -> Response:
-    await house.drafts.delete(caller.id, DraftId(draft_id))
+    await house.drafts.delete(caller.id, draft_id)
     return Response()
 
 
 @router.post("/emails/drafts/{draftId}/send", operation_id="sendEmailDraft")
 async def send_email_draft(draft_id: DraftPath, caller: Caller, house: House) -> SentEmailDto:
     """The draft goes when it was sent, or waits in the outbox to be tried again; it stays when it was not sent."""
-    draft = await house.drafts.get(caller.id, DraftId(draft_id))
+    draft = await house.drafts.get(caller.id, draft_id)
     outgoing = SendEmailOptions.model_validate(draft.said).to_domain()
     # As it is now, it is sent once, however often that is asked for.
     key = f"draft {draft.id} {draft.updated_at.isoformat()}"
@@ -165,20 +163,20 @@ async def get_all_templates(
 
 @templates.get("/templates/{templateId}", operation_id="getTemplate")
 async def get_template(template_id: TemplatePath, caller: Caller, house: House) -> TemplateDto:
-    return TemplateDto.of(await house.templates.get(caller.id, TemplateId(template_id)))
+    return TemplateDto.of(await house.templates.get(caller.id, template_id))
 
 
 @templates.put("/templates/{templateId}", operation_id="updateTemplate", status_code=201)
 async def update_template(
     template_id: TemplatePath, options: CreateTemplateOptions, caller: Caller, house: House
 ) -> TemplateDto:
-    changed = await house.templates.change(caller.id, TemplateId(template_id), options.name, options.content)
+    changed = await house.templates.change(caller.id, template_id, options.name, options.content)
     return TemplateDto.of(changed)
 
 
 @templates.delete("/templates/{templateId}", operation_id="deleteTemplate", status_code=204)
 async def delete_template(template_id: TemplatePath, caller: Caller, house: House) -> None:
-    await house.templates.delete(caller.id, TemplateId(template_id))
+    await house.templates.delete(caller.id, template_id)
 
 
 @templates.get(
@@ -191,7 +189,7 @@ async def get_template_preview_html(
     template_id: TemplatePath, request: Request, caller: Caller, house: House
 ) -> Response:
     """The query has the variables."""
-    html = await house.templates.preview(caller.id, TemplateId(template_id), _values(request))
+    html = await house.templates.preview(caller.id, template_id, _values(request))
     return Response(html.encode("utf-8", "replace"), media_type=HTML, headers=UNTRUSTED)
 
 
@@ -200,7 +198,7 @@ async def get_template_preview_json(
     template_id: TemplatePath, request: Request, caller: Caller, house: House
 ) -> TemplatePreview:
     """The query has the variables."""
-    return TemplatePreview(preview=await house.templates.preview(caller.id, TemplateId(template_id), _values(request)))
+    return TemplatePreview(preview=await house.templates.preview(caller.id, template_id, _values(request)))
 
 
 def _values(request: Request) -> dict[str, str]:
@@ -230,12 +228,12 @@ async def get_all_contacts(
 
 @contacts.get("/contacts/{contactId}", operation_id="getContact")
 async def get_contact(contact_id: ContactPath, caller: Caller, house: House) -> ContactDto:
-    return ContactDto.of(await house.contacts.get(caller.id, ContactId(contact_id)))
+    return ContactDto.of(await house.contacts.get(caller.id, contact_id))
 
 
 @contacts.delete("/contacts/{contactId}", operation_id="deleteContact", status_code=204)
 async def delete_contact(contact_id: ContactPath, caller: Caller, house: House) -> None:
-    await house.contacts.delete(caller.id, ContactId(contact_id))
+    await house.contacts.delete(caller.id, contact_id)
 
 
 @contacts.get(
@@ -245,7 +243,7 @@ async def delete_contact(contact_id: ContactPath, caller: Caller, house: House) 
     responses=told_as("text/vcard"),
 )
 async def get_contact_v_card(contact_id: ContactPath, caller: Caller, house: House) -> Response:
-    contact = await house.contacts.get(caller.id, ContactId(contact_id))
+    contact = await house.contacts.get(caller.id, contact_id)
     headers = {**UNTRUSTED, "Content-Disposition": f'attachment; filename="{contact.id}.vcf"'}
     return Response(vcard(contact).encode("utf-8", "replace"), media_type="text/vcard", headers=headers)
 
@@ -270,39 +268,39 @@ async def get_all_groups(query: Annotated[PageQuery, Query()], caller: Caller, h
 
 @groups.get("/groups/{groupId}", operation_id="getGroup")
 async def get_group(group_id: GroupPath, caller: Caller, house: House) -> GroupDto:
-    return GroupDto.of(await house.contacts.group(caller.id, GroupId(group_id)))
+    return GroupDto.of(await house.contacts.group(caller.id, group_id))
 
 
 @groups.delete("/groups/{groupId}", operation_id="deleteGroup", status_code=204)
 async def delete_group(group_id: GroupPath, caller: Caller, house: House) -> None:
     """Its contacts stay."""
-    await house.contacts.delete_group(caller.id, GroupId(group_id))
+    await house.contacts.delete_group(caller.id, group_id)
 
 
 @groups.get("/groups/{groupId}/contacts", operation_id="getGroupWithContacts")
 async def get_group_with_contacts(group_id: GroupPath, caller: Caller, house: House) -> GroupContactsDto:
-    return GroupContactsDto.of(*await house.contacts.members(caller.id, GroupId(group_id)))
+    return GroupContactsDto.of(*await house.contacts.members(caller.id, group_id))
 
 
 @groups.put("/groups/{groupId}/contacts", operation_id="addContactsToGroup")
 async def add_contacts_to_group(
     group_id: GroupPath, options: UpdateGroupContacts, caller: Caller, house: House
 ) -> GroupContactsDto:
-    await house.contacts.join(caller.id, GroupId(group_id), options.to_domain())
-    return GroupContactsDto.of(*await house.contacts.members(caller.id, GroupId(group_id)))
+    await house.contacts.join(caller.id, group_id, options.contact_ids)
+    return GroupContactsDto.of(*await house.contacts.members(caller.id, group_id))
 
 
 @groups.delete("/groups/{groupId}/contacts", operation_id="removeContactsFromGroup")
 async def remove_contacts_from_group(
     group_id: GroupPath, options: UpdateGroupContacts, caller: Caller, house: House
 ) -> GroupContactsDto:
-    await house.contacts.leave(caller.id, GroupId(group_id), options.to_domain())
-    return GroupContactsDto.of(*await house.contacts.members(caller.id, GroupId(group_id)))
+    await house.contacts.leave(caller.id, group_id, options.contact_ids)
+    return GroupContactsDto.of(*await house.contacts.members(caller.id, group_id))
 
 
 @groups.get("/groups/{groupId}/contacts-paginated", operation_id="getGroupWithContactsPaginated")
 async def get_group_with_contacts_paginated(
     group_id: GroupPath, query: Annotated[PageQuery, Query()], caller: Caller, house: House
 ) -> PageContactProjection:
-    page = await house.contacts.page(caller.id, query.slice(), group=GroupId(group_id))
+    page = await house.contacts.page(caller.id, query.slice(), group=group_id)
     return PageContactProjection.of(page, ContactProjection.of)

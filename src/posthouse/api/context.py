@@ -6,7 +6,6 @@ hold or parse what they send.
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response, Security
 from fastapi.routing import APIRoute
@@ -15,6 +14,7 @@ from fastapi.security import APIKeyHeader, APIKeyQuery
 from posthouse.api.wire.common import ErrorBody, Text
 from posthouse.model.accounts import Account
 from posthouse.model.errors import Unauthorized
+from posthouse.model.values import ConnectorId, EmailId, InboxId
 from posthouse.services import Services
 
 KEY_HEADER = "x-api-key"
@@ -92,7 +92,7 @@ OnceKey = Annotated[
 """By which a request that sends is recognised when it is made again."""
 
 # Ids in paths, by the names that MailSlurp's clients and documents have for them.
-PathId = Annotated[UUID, Path(alias="id")]
-InboxPath = Annotated[UUID, Path(alias="inboxId")]
-EmailPath = Annotated[UUID, Path(alias="emailId")]
+ConnectorPath = Annotated[ConnectorId, Path(alias="id")]
+InboxPath = Annotated[InboxId, Path(alias="inboxId")]
+EmailPath = Annotated[EmailId, Path(alias="emailId")]
 AttachmentPath = Annotated[Text, Path(alias="attachmentId")]

@@ -2,7 +2,6 @@
 
 from email.message import Message as Header
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Query, Response
 
@@ -29,7 +28,7 @@ from posthouse.api.wire.mail import (
 from posthouse.model.accounts import Account
 from posthouse.model.errors import NotFound
 from posthouse.model.mail import Email, EmailQuery
-from posthouse.model.values import EmailId, InboxId, Slice
+from posthouse.model.values import InboxId, Slice
 from posthouse.services import Services
 
 router = controller("EmailController")
@@ -81,25 +80,24 @@ async def search_emails(
 
 @router.get("/emails/emails/count", operation_id="getEmailCount")
 async def get_email_count(query: Annotated[OfInboxQuery, Query()], caller: Caller, house: House) -> CountDto:
-    return CountDto(total_elements=await house.mail.count(caller.id, query.to_domain()))
+    return CountDto(total_elements=await house.mail.count(caller.id, query.inbox_id))
 
 
 @router.get("/emails/unreadCount", operation_id="getUnreadEmailCount")
 async def get_unread_email_count(query: Annotated[OfInboxQuery, Query()], caller: Caller, house: House) -> UnreadCount:
-    return UnreadCount(count=await house.mail.count(caller.id, query.to_domain(), unread_only=True))
+    return UnreadCount(count=await house.mail.count(caller.id, query.inbox_id, unread_only=True))
 
 
 @router.get("/emails/latest", operation_id="getLatestEmail")
 async def get_latest_email(query: Annotated[LatestQuery, Query()], caller: Caller, house: House) -> EmailDto:
-    inboxes = [InboxId(inbox) for inbox in query.inbox_ids]
-    return await _whole(await house.mail.latest(caller.id, inboxes), caller, house)
+    return await _whole(await house.mail.latest(caller.id, query.inbox_ids), caller, house)
 
 
 @router.get("/emails/latestIn", operation_id="getLatestEmailInInbox1")
 async def get_latest_email_in_inbox(
-    inbox_id: Annotated[UUID, Query(alias="inboxId")], caller: Caller, house: House
+    inbox_id: Annotated[InboxId, Query(alias="inboxId")], caller: Caller, house: House
 ) -> EmailDto:
-    return await _whole(await house.mail.latest(caller.id, [InboxId(inbox_id)]), caller, house)
+    return await _whole(await house.mail.latest(caller.id, [inbox_id]), caller, house)
 
 
 # Changing
@@ -110,14 +108,14 @@ async def mark_all_as_read(
     caller: Caller,
     house: House,
     read: bool = True,
-    inbox_id: Annotated[UUID | None, Query(alias="inboxId")] = None,
+    inbox_id: Annotated[InboxId | None, Query(alias="inboxId")] = None,
 ) -> None:
-    await house.mail.mark_all_read(caller.id, read, InboxId(inbox_id) if inbox_id else None)
+    await house.mail.mark_all_read(caller.id, read, inbox_id)
 
 
 @router.patch("/emails/{emailId}/read", operation_id="markAsRead")
 async def mark_as_read(email_id: EmailPath, caller: Caller, house: House, read: bool = True) -> EmailPreview:
-    return EmailPreview.of(await house.mail.mark_read(caller.id, EmailId(email_id), read))
+    return EmailPreview.of(await house.mail.mark_read(caller.id, email_id, read))
 
 
 @router.delete("/emails", operation_id="deleteAllEmails", status_code=204)
@@ -132,7 +130,7 @@ async def delete_all_emails(
 
 @router.delete("/emails/{emailId}", operation_id="deleteEmail", status_code=204)
 async def delete_email(email_id: EmailPath, caller: Caller, house: House) -> None:
-    await house.mail.delete(caller.id, EmailId(email_id))
+    await house.mail.delete(caller.id, email_id)
 
 
 # One email
@@ -141,13 +139,13 @@ async def delete_email(email_id: EmailPath, caller: Caller, house: House) -> Non
 @router.get("/emails/{emailId}", operation_id="getEmail")
 async def get_email(email_id: EmailPath, caller: Caller, house: House) -> EmailDto:
     """Who is given the whole email has read it: from now on it counts as read."""
-    opened = await house.mail.open(caller.id, EmailId(email_id), mark_read=True)
+    opened = await house.mail.open(caller.id, email_id, mark_read=True)
     return EmailDto.of(opened.email, opened.message)
 
 
 @router.get("/emails/{emailId}/summary", operation_id="getEmailSummary")
 async def get_email_summary(email_id: EmailPath, caller: Caller, house: House) -> EmailPreview:
-    return EmailPreview.of(await house.mail.get(caller.id, EmailId(email_id)))
+    return EmailPreview.of(await house.mail.get(caller.id, email_id))
 
 
 @router.get(
@@ -156,7 +154,7 @@ async def get_email_summary(email_id: EmailPath, caller: Caller, house: House) -
 async def get_email_html(
     email_id: EmailPath, query: Annotated[HtmlQuery, Query()], caller: Caller, house: House
 ) -> Response:
-    html = await house.mail.html(caller.id, EmailId(email_id), with_images=query.replace_cid_images)
+    html = await house.mail.html(caller.id, email_id, with_images=query.replace_cid_images)
     return Response(_utf8(html), media_type=HTML, headers=UNTRUSTED)
 
 
@@ -164,7 +162,7 @@ async def get_email_html(
 async def get_email_html_json(
     email_id: EmailPath, query: Annotated[HtmlQuery, Query()], caller: Caller, house: House
 ) -> EmailHtmlDto:
-    email = await house.mail.get(caller.id, EmailId(email_id))
+    email = await house.mail.get(caller.id, email_id)
     html = await house.mail.html(caller.id, email.id, with_images=query.replace_cid_images)
     return EmailHtmlDto(subject=email.subject, body=html)
 
@@ -176,7 +174,7 @@ async def get_email_html_json(
     responses=told_as("text/html", "text/plain"),
 )
 async def download_body(email_id: EmailPath, caller: Caller, house: House) -> Response:
-    opened = await house.mail.open(caller.id, EmailId(email_id))
+    opened = await house.mail.open(caller.id, email_id)
     kind = HTML if opened.message.html else PLAIN
     return Response(_utf8(body_of(opened.message)), media_type=kind, headers=UNTRUSTED)
 
@@ -188,7 +186,7 @@ async def download_body(email_id: EmailPath, caller: Caller, house: House) -> Re
     responses=told_as("application/octet-stream"),
 )
 async def download_body_bytes(email_id: EmailPath, caller: Caller, house: House) -> Response:
-    opened = await house.mail.open(caller.id, EmailId(email_id))
+    opened = await house.mail.open(caller.id, email_id)
     return Response(_utf8(body_of(opened.message)), media_type="application/octet-stream", headers=UNTRUSTED)
 
 
@@ -200,13 +198,13 @@ async def download_body_bytes(email_id: EmailPath, caller: Caller, house: House)
 )
 async def get_raw_email_contents(email_id: EmailPath, caller: Caller, house: House) -> Response:
     """The bytes as they came: what charset they are in only the message itself can say."""
-    raw = await house.mail.raw(caller.id, EmailId(email_id))
+    raw = await house.mail.raw(caller.id, email_id)
     return Response(raw, headers={**UNTRUSTED, "Content-Type": "text/plain"})
 
 
 @router.get("/emails/{emailId}/raw/json", operation_id="getRawEmailJson")
 async def get_raw_email_json(email_id: EmailPath, caller: Caller, house: House) -> RawEmailJson:
-    return RawEmailJson.of(await house.mail.raw(caller.id, EmailId(email_id)))
+    return RawEmailJson.of(await house.mail.raw(caller.id, email_id))
 
 
 # Its attachments
@@ -214,7 +212,7 @@ async def get_raw_email_json(email_id: EmailPath, caller: Caller, house: House) 
 
 @router.get("/emails/{emailId}/attachments", operation_id="getEmailAttachments")
 async def get_email_attachments(email_id: EmailPath, caller: Caller, house: House) -> list[AttachmentMetaData]:
-    return [AttachmentMetaData.of(one) for one in await house.mail.attachments(caller.id, EmailId(email_id))]
+    return [AttachmentMetaData.of(one) for one in await house.mail.attachments(caller.id, email_id)]
 
 
 @router.get(
@@ -226,7 +224,7 @@ async def get_email_attachments(email_id: EmailPath, caller: Caller, house: Hous
 async def download_attachment(
     email_id: EmailPath, attachment_id: AttachmentPath, caller: Caller, house: House
 ) -> Response:
-    attachment, content = await house.mail.attachment_content(caller.id, attachment_id, EmailId(email_id))
+    attachment, content = await house.mail.attachment_content(caller.id, attachment_id, email_id)
     return attachment_response(content, attachment.content_type, attachment.name)
 
 
@@ -234,7 +232,7 @@ async def download_attachment(
 async def download_attachment_base64(
     email_id: EmailPath, attachment_id: AttachmentPath, caller: Caller, house: House
 ) -> DownloadAttachmentDto:
-    attachment, content = await house.mail.attachment_content(caller.id, attachment_id, EmailId(email_id))
+    attachment, content = await house.mail.attachment_content(caller.id, attachment_id, email_id)
     return DownloadAttachmentDto.of(content, attachment.content_type)
 
 
@@ -242,7 +240,7 @@ async def download_attachment_base64(
 async def get_attachment_meta_data(
     email_id: EmailPath, attachment_id: AttachmentPath, caller: Caller, house: House
 ) -> AttachmentMetaData:
-    return AttachmentMetaData.of(await house.mail.attachment(caller.id, attachment_id, EmailId(email_id)))
+    return AttachmentMetaData.of(await house.mail.attachment(caller.id, attachment_id, email_id))
 
 
 def attachment_response(content: bytes, content_type: str, name: str) -> Response:

@@ -27,7 +27,6 @@ from posthouse.api.wire.extracting import (
     ValidationDto,
 )
 from posthouse.api.wire.mail import EmailPreview
-from posthouse.model.values import EmailId
 
 router = controller("EmailController")
 
@@ -40,7 +39,7 @@ async def get_email_codes(
     email_id: EmailPath, caller: Caller, house: House, options: ExtractCodesOptions | None = None
 ) -> ExtractCodesResult:
     options = options or ExtractCodesOptions()
-    found = await house.extracting.codes(caller.id, EmailId(email_id), options.to_domain())
+    found = await house.extracting.codes(caller.id, email_id, options.to_domain())
     return ExtractCodesResult.of(found, options.notes())
 
 
@@ -48,7 +47,7 @@ async def get_email_codes(
 async def get_email_content_match(
     email_id: EmailPath, options: ContentMatchOptions, caller: Caller, house: House
 ) -> EmailContentMatchResult:
-    matches = await house.extracting.match(caller.id, EmailId(email_id), options.pattern)
+    matches = await house.extracting.match(caller.id, email_id, options.pattern)
     return EmailContentMatchResult(pattern=options.pattern, matches=list(matches))
 
 
@@ -56,14 +55,14 @@ async def get_email_content_match(
 async def get_email_html_query(
     email_id: EmailPath, html_selector: Annotated[Text, Query(alias="htmlSelector")], caller: Caller, house: House
 ) -> EmailTextLinesResult:
-    return EmailTextLinesResult.of(await house.extracting.query(caller.id, EmailId(email_id), html_selector))
+    return EmailTextLinesResult.of(await house.extracting.query(caller.id, email_id, html_selector))
 
 
 @router.get("/emails/{emailId}/links", operation_id="getEmailLinks")
 async def get_email_links(
     email_id: EmailPath, caller: Caller, house: House, selector: Annotated[Text, Query()] = ""
 ) -> EmailLinksResult:
-    links, body = await house.extracting.links(caller.id, EmailId(email_id), selector)
+    links, body = await house.extracting.links(caller.id, email_id, selector)
     return EmailLinksResult(links=links, body=body)
 
 
@@ -71,13 +70,13 @@ async def get_email_links(
 async def get_email_text_lines(
     email_id: EmailPath, query: Annotated[TextLinesQuery, Query()], caller: Caller, house: House
 ) -> EmailTextLinesResult:
-    lines = await house.extracting.lines(caller.id, EmailId(email_id), decoded=query.decode_html_entities)
+    lines = await house.extracting.lines(caller.id, email_id, decoded=query.decode_html_entities)
     return EmailTextLinesResult.of(lines, query.line_separator)
 
 
 @router.get("/emails/{emailId}/signature", operation_id="getEmailSignature")
 async def get_email_signature(email_id: EmailPath, caller: Caller, house: House) -> EmailSignatureParseResult:
-    return EmailSignatureParseResult.of(await house.extracting.signature(caller.id, EmailId(email_id)))
+    return EmailSignatureParseResult.of(await house.extracting.signature(caller.id, email_id))
 
 
 # Parts
@@ -87,9 +86,7 @@ async def get_email_signature(email_id: EmailPath, caller: Caller, house: House)
 async def get_email_content_part(
     email_id: EmailPath, query: Annotated[ContentPartQuery, Query()], caller: Caller, house: House
 ) -> EmailContentPartResult:
-    part = await house.extracting.part(
-        caller.id, EmailId(email_id), query.content_type, strict=query.strict, index=query.index
-    )
+    part = await house.extracting.part(caller.id, email_id, query.content_type, strict=query.strict, index=query.index)
     return EmailContentPartResult.of(part)
 
 
@@ -103,9 +100,7 @@ async def get_email_content_part_content(
     email_id: EmailPath, query: Annotated[ContentPartQuery, Query()], caller: Caller, house: House
 ) -> Response:
     """Text in UTF-8, whatever charset it came in; anything else in one of one byte, as attachments are."""
-    part = await house.extracting.part(
-        caller.id, EmailId(email_id), query.content_type, strict=query.strict, index=query.index
-    )
+    part = await house.extracting.part(caller.id, email_id, query.content_type, strict=query.strict, index=query.index)
     content = part.content if part.text is None else part.text.encode("utf-8", "replace")
     charset = "ISO-8859-1" if part.text is None else "utf-8"
     # As text, so that no client takes the JSON in an email for an answer of ours.
@@ -121,14 +116,14 @@ async def get_email_preview_html(
     email_id: EmailPath, query: Annotated[PreviewQuery, Query()], caller: Caller, house: House
 ) -> EmailPreviewHtmlDto:
     email, html = await house.extracting.preview(
-        caller.id, EmailId(email_id), links=query.link_behavior, with_images=query.replace_cid_images
+        caller.id, email_id, links=query.link_behavior, with_images=query.replace_cid_images
     )
     return EmailPreviewHtmlDto(subject=email.subject, html=html, link_behavior=query.link_behavior)
 
 
 @router.get("/emails/{emailId}/urls", operation_id="getEmailPreviewURLs")
 async def get_email_preview_urls(email_id: EmailPath, caller: Caller, house: House, origin: Origin) -> EmailPreviewUrls:
-    email = await house.mail.get(caller.id, EmailId(email_id))
+    email = await house.mail.get(caller.id, email_id)
     return EmailPreviewUrls.of(origin, f"/emails/{email.id}")
 
 
@@ -137,13 +132,13 @@ async def get_email_preview_urls(email_id: EmailPath, caller: Caller, house: Hou
 
 @router.post("/emails/{emailId}/validate", operation_id="validateEmail", status_code=201)
 async def validate_email(email_id: EmailPath, caller: Caller, house: House) -> ValidationDto:
-    flaws = await house.extracting.validate(caller.id, EmailId(email_id))
+    flaws = await house.extracting.validate(caller.id, email_id)
     return ValidationDto(email_id=email_id, html=HTMLValidationResult.of(flaws))
 
 
 @router.post("/emails/{emailId}/check-email-body", operation_id="checkEmailBody")
 async def check_email_body(email_id: EmailPath, caller: Caller, house: House) -> CheckEmailBodyResults:
-    return CheckEmailBodyResults.of(await house.extracting.check(caller.id, EmailId(email_id)))
+    return CheckEmailBodyResults.of(await house.extracting.check(caller.id, email_id))
 
 
 # Marking
@@ -151,7 +146,7 @@ async def check_email_body(email_id: EmailPath, caller: Caller, house: House) ->
 
 @router.put("/emails/{emailId}/favourite", operation_id="setEmailFavourited", status_code=204)
 async def set_email_favourited(email_id: EmailPath, favourited: bool, caller: Caller, house: House) -> None:
-    await house.mail.favour(caller.id, EmailId(email_id), favourited)
+    await house.mail.favour(caller.id, email_id, favourited)
 
 
 @router.post("/emails/{emailId}/imap-flag-operation", operation_id="applyImapFlagOperation")
@@ -161,5 +156,5 @@ async def apply_imap_flag_operation(
     """The read state alone; nothing is changed at the mail server that the email came from."""
     read = options.read()
     if read is None:
-        return EmailPreview.of(await house.mail.get(caller.id, EmailId(email_id)))
-    return EmailPreview.of(await house.mail.mark_read(caller.id, EmailId(email_id), read))
+        return EmailPreview.of(await house.mail.get(caller.id, email_id))
+    return EmailPreview.of(await house.mail.mark_read(caller.id, email_id, read))

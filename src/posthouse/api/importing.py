@@ -21,7 +21,7 @@ async def import_email_into_inbox(
     inbox_id: InboxPath, options: ImportEmailOptions, caller: Caller, house: House
 ) -> EmailDto:
     wish = ImportQuery(external_id=options.external_id, override_message_id=options.override_message_id is not False)
-    return await _imported(caller, house, InboxId(inbox_id), options.content(), wish)
+    return await _imported(caller, house, inbox_id, options.content(), wish)
 
 
 @router.post(
@@ -31,7 +31,7 @@ async def import_email_into_inbox_multipart(
     inbox_id: InboxPath, file: UploadFile, wish: Annotated[ImportQuery, Query()], caller: Caller, house: House
 ) -> EmailDto:
     """The message is the form's part `file`."""
-    return await _imported(caller, house, InboxId(inbox_id), await file.read(), wish)
+    return await _imported(caller, house, inbox_id, await file.read(), wish)
 
 
 @router.post(
@@ -44,7 +44,7 @@ async def import_email_into_inbox_bytes(
     inbox_id: InboxPath, request: Request, wish: Annotated[ImportQuery, Query()], caller: Caller, house: House
 ) -> EmailDto:
     """The body is the message."""
-    return await _imported(caller, house, InboxId(inbox_id), as_sent(await request.body()), wish)
+    return await _imported(caller, house, inbox_id, as_sent(await request.body()), wish)
 
 
 async def _imported(caller: Account, house: Services, inbox: InboxId, raw: bytes, wish: ImportQuery) -> EmailDto:

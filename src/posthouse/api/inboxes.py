@@ -1,7 +1,6 @@
 """The inbox controller, and the older common actions on inboxes."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Body, Query, Request, Response
 
@@ -200,7 +199,7 @@ async def does_inbox_have_automations(caller: Caller, house: House) -> Response:
 
 @router.get("/inboxes/{inboxId}", operation_id="getInbox")
 async def get_inbox(inbox_id: InboxPath, caller: Caller, house: House) -> InboxDto:
-    return InboxDto.of(await house.inboxes.get(caller.id, InboxId(inbox_id)))
+    return InboxDto.of(await house.inboxes.get(caller.id, inbox_id))
 
 
 # Changing
@@ -208,14 +207,14 @@ async def get_inbox(inbox_id: InboxPath, caller: Caller, house: House) -> InboxD
 
 @router.patch("/inboxes/{inboxId}", operation_id="updateInbox")
 async def update_inbox(inbox_id: InboxPath, options: UpdateInboxOptions, caller: Caller, house: House) -> InboxDto:
-    return InboxDto.of(await house.inboxes.change(caller.id, InboxId(inbox_id), **options.changes()))
+    return InboxDto.of(await house.inboxes.change(caller.id, inbox_id, **options.changes()))
 
 
 @router.put("/inboxes/{inboxId}/favourite", operation_id="setInboxFavourited")
 async def set_inbox_favourited(
     inbox_id: InboxPath, options: SetInboxFavouritedOptions, caller: Caller, house: House
 ) -> InboxDto:
-    return InboxDto.of(await house.inboxes.change(caller.id, InboxId(inbox_id), favourite=options.state))
+    return InboxDto.of(await house.inboxes.change(caller.id, inbox_id, favourite=options.state))
 
 
 @router.delete("/inboxes", operation_id="deleteAllInboxes", status_code=204)
@@ -245,29 +244,31 @@ async def delete_all_inboxes_by_tag(tag: Exactly, caller: Caller, house: House) 
 
 @bulk.delete("/bulk/inboxes", operation_id="bulkDeleteInboxes", status_code=204)
 async def bulk_delete_inboxes(
-    ids: Annotated[list[UUID], Body(min_length=1, max_length=MOST_IN_BULK)], caller: Caller, house: House
+    ids: Annotated[list[InboxId], Body(min_length=1, max_length=MOST_IN_BULK)], caller: Caller, house: House
 ) -> None:
-    await house.inboxes.delete_these(caller.id, [InboxId(one) for one in ids])
+    await house.inboxes.delete_these(caller.id, ids)
 
 
 @router.delete("/inboxes/{inboxId}", operation_id="deleteInbox", status_code=204)
 async def delete_inbox(inbox_id: InboxPath, caller: Caller, house: House) -> None:
-    await house.inboxes.delete(caller.id, InboxId(inbox_id))
+    await house.inboxes.delete(caller.id, inbox_id)
 
 
 @common.delete("/deleteEmailAddress", operation_id="deleteEmailAddress", status_code=204)
-async def delete_email_address(inbox_id: Annotated[UUID, Query(alias="inboxId")], caller: Caller, house: House) -> None:
-    await house.inboxes.delete(caller.id, InboxId(inbox_id))
+async def delete_email_address(
+    inbox_id: Annotated[InboxId, Query(alias="inboxId")], caller: Caller, house: House
+) -> None:
+    await house.inboxes.delete(caller.id, inbox_id)
 
 
 @router.delete("/inboxes/{inboxId}/deleteAllInboxEmails", operation_id="deleteAllInboxEmails", status_code=204)
 async def delete_all_inbox_emails(inbox_id: InboxPath, caller: Caller, house: House) -> None:
-    await house.inboxes.empty(caller.id, InboxId(inbox_id))
+    await house.inboxes.empty(caller.id, inbox_id)
 
 
 @common.delete("/emptyInbox", operation_id="emptyInbox", status_code=204)
-async def empty_inbox(inbox_id: Annotated[UUID, Query(alias="inboxId")], caller: Caller, house: House) -> None:
-    await house.inboxes.empty(caller.id, InboxId(inbox_id))
+async def empty_inbox(inbox_id: Annotated[InboxId, Query(alias="inboxId")], caller: Caller, house: House) -> None:
+    await house.inboxes.empty(caller.id, inbox_id)
 
 
 # The mail in one
@@ -278,12 +279,12 @@ async def get_emails(
     inbox_id: InboxPath, query: Annotated[InboxEmailsQuery, Query()], request: Request, caller: Caller, house: House
 ) -> list[EmailPreview]:
     """With `minCount` and `retryTimeout` it waits for so many, and is a 408 when they don't come."""
-    wish = query.to_wait(InboxId(inbox_id))
+    wish = query.to_wait(inbox_id)
     if wish is not None:
         await while_connected(request, house.waiting.wait(caller.id, wish))
     else:
-        await house.waiting.refresh(caller.id, [InboxId(inbox_id)], unless_fresh=True, patience=PATIENCE)
-    page = await house.mail.page(caller.id, query.to_domain(InboxId(inbox_id)))
+        await house.waiting.refresh(caller.id, [inbox_id], unless_fresh=True, patience=PATIENCE)
+    page = await house.mail.page(caller.id, query.to_domain(inbox_id))
     return [EmailPreview.of(email) for email in page.items]
 
 
@@ -292,13 +293,13 @@ async def get_inbox_emails_paginated(
     inbox_id: InboxPath, query: Annotated[InboxPageQuery, Query()], caller: Caller, house: House
 ) -> PageEmailPreview:
     if query.sync_connectors:
-        await house.waiting.refresh(caller.id, [InboxId(inbox_id)])
-    return PageEmailPreview.of(await house.mail.page(caller.id, query.to_domain(InboxId(inbox_id))), EmailPreview.of)
+        await house.waiting.refresh(caller.id, [inbox_id])
+    return PageEmailPreview.of(await house.mail.page(caller.id, query.to_domain(inbox_id)), EmailPreview.of)
 
 
 @router.get("/inboxes/{inboxId}/emails/count", operation_id="getInboxEmailCount")
 async def get_inbox_email_count(inbox_id: InboxPath, caller: Caller, house: House) -> CountDto:
-    return CountDto(total_elements=await house.mail.count(caller.id, InboxId(inbox_id)))
+    return CountDto(total_elements=await house.mail.count(caller.id, inbox_id))
 
 
 # Sending from one
@@ -308,13 +309,13 @@ async def get_inbox_email_count(inbox_id: InboxPath, caller: Caller, house: Hous
 async def get_inbox_sent_emails(
     inbox_id: InboxPath, query: Annotated[SentListQuery, Query()], caller: Caller, house: House
 ) -> PageSentEmailProjection:
-    page = await house.sent.page(caller.id, query.slice(), inbox=InboxId(inbox_id), search=query.search_filter or "")
+    page = await house.sent.page(caller.id, query.slice(), inbox=inbox_id, search=query.search_filter or "")
     return PageSentEmailProjection.of(page, SentEmailProjection.of)
 
 
 @router.get("/inboxes/{inboxId}/sent/count", operation_id="getInboxSentCount")
 async def get_inbox_sent_count(inbox_id: InboxPath, caller: Caller, house: House) -> CountDto:
-    return CountDto(total_elements=await house.sent.count(caller.id, InboxId(inbox_id)))
+    return CountDto(total_elements=await house.sent.count(caller.id, inbox_id))
 
 
 async def _listed(query: InboxListQuery, caller: Account, house: Services) -> PageInboxProjection:

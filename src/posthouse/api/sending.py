@@ -1,7 +1,6 @@
 """Operations that send, of whatever controller."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Path, Query, Response
 
@@ -32,7 +31,7 @@ emails = controller("EmailController")
 bulk = controller("BulkActionsController")
 jobs = controller("InboxController")
 
-JobPath = Annotated[UUID, Path(alias="jobId")]
+JobPath = Annotated[JobId, Path(alias="jobId")]
 
 
 # From an inbox
@@ -42,7 +41,7 @@ JobPath = Annotated[UUID, Path(alias="jobId")]
 async def send_email(
     inbox_id: InboxPath, options: SendEmailOptions, caller: Caller, house: House, key: OnceKey = None
 ) -> Response:
-    await house.sending.send_from_inbox(caller.id, InboxId(inbox_id), options.to_domain(), key=key)
+    await house.sending.send_from_inbox(caller.id, inbox_id, options.to_domain(), key=key)
     return Response(status_code=201)
 
 
@@ -50,7 +49,7 @@ async def send_email(
 async def send_email_and_confirm(
     inbox_id: InboxPath, options: SendEmailOptions, caller: Caller, house: House, key: OnceKey = None
 ) -> SentEmailDto:
-    sent = await house.sending.send_from_inbox(caller.id, InboxId(inbox_id), options.to_domain(), key=key)
+    sent = await house.sending.send_from_inbox(caller.id, inbox_id, options.to_domain(), key=key)
     return SentEmailDto.of(*await house.sent.open(caller.id, sent.id))
 
 
@@ -59,26 +58,26 @@ async def send_smtp_envelope(
     inbox_id: InboxPath, options: SendSMTPEnvelopeOptions, caller: Caller, house: House, key: OnceKey = None
 ) -> SentEmailDto:
     sent = await house.sending.send_message(
-        caller.id, InboxId(inbox_id), options.mail_from, options.rcpt_to, options.message, key=key
+        caller.id, inbox_id, options.mail_from, options.rcpt_to, options.message, key=key
     )
     return SentEmailDto.of(*await house.sent.open(caller.id, sent.id))
 
 
 @router.post("/inboxes/{inboxId}/send-test-email", operation_id="sendTestEmail", status_code=204)
 async def send_test_email(inbox_id: InboxPath, caller: Caller, house: House) -> None:
-    await house.sending.send_test(caller.id, InboxId(inbox_id))
+    await house.sending.send_test(caller.id, inbox_id)
 
 
 @emails.post("/emails/can-send", operation_id="canSend")
 async def can_send(
-    inbox_id: Annotated[UUID, Query(alias="inboxId")], options: SendEmailOptions, caller: Caller, house: House
+    inbox_id: Annotated[InboxId, Query(alias="inboxId")], options: SendEmailOptions, caller: Caller, house: House
 ) -> CanSendEmailResults:
     """As far as it can be told without asking a mail server."""
     try:
         outgoing = options.to_domain()
     except Invalid as error:
         return CanSendEmailResults(is_sending_permitted=False, message=error.message)
-    why_not = await house.sending.can_send(caller.id, InboxId(inbox_id), outgoing)
+    why_not = await house.sending.can_send(caller.id, inbox_id, outgoing)
     return CanSendEmailResults(is_sending_permitted=why_not is None, message=why_not)
 
 
@@ -96,7 +95,7 @@ async def send_email_with_queue(
     house: House,
     key: OnceKey = None,
 ) -> Response:
-    await house.sending.queue(caller.id, InboxId(inbox_id), options.to_domain(), Wish(key=key))
+    await house.sending.queue(caller.id, inbox_id, options.to_domain(), Wish(key=key))
     return Response(status_code=201)
 
 
@@ -110,17 +109,15 @@ async def send_with_schedule(
     key: OnceKey = None,
 ) -> ScheduledJobDto:
     at = query.at(utc_now())
-    return ScheduledJobDto.of(
-        await house.sending.schedule(caller.id, InboxId(inbox_id), options.to_domain(), at, key=key)
-    )
+    return ScheduledJobDto.of(await house.sending.schedule(caller.id, inbox_id, options.to_domain(), at, key=key))
 
 
 @bulk.post("/bulk/send", operation_id="bulkSendEmails", status_code=201, response_class=Response)
 async def bulk_send_emails(
     options: BulkSendEmailOptions, caller: Caller, house: House, key: OnceKey = None
 ) -> Response:
-    inboxes = [InboxId(one) for one in options.inbox_ids]
-    await house.sending.queue_from_all(caller.id, inboxes, options.send_email_options.to_domain(), key=key)
+    outgoing = options.send_email_options.to_domain()
+    await house.sending.queue_from_all(caller.id, options.inbox_ids, outgoing, key=key)
     return Response(status_code=201)
 
 
@@ -128,25 +125,24 @@ async def bulk_send_emails(
 async def get_all_scheduled_jobs(
     query: Annotated[JobsQuery, Query()], caller: Caller, house: House
 ) -> PageScheduledJobs:
-    inbox = InboxId(query.inbox_id) if query.inbox_id else None
-    return PageScheduledJobs.of(await house.jobs.page(caller.id, query.slice(), inbox=inbox), ScheduledJob.of)
+    return PageScheduledJobs.of(await house.jobs.page(caller.id, query.slice(), inbox=query.inbox_id), ScheduledJob.of)
 
 
 @jobs.get("/inboxes/scheduled-jobs/{jobId}", operation_id="getScheduledJob")
 async def get_scheduled_job(job_id: JobPath, caller: Caller, house: House) -> ScheduledJobDto:
-    return ScheduledJobDto.of(await house.jobs.get(caller.id, JobId(job_id)))
+    return ScheduledJobDto.of(await house.jobs.get(caller.id, job_id))
 
 
 @jobs.delete("/inboxes/scheduled-jobs/{jobId}", operation_id="cancelScheduledJob")
 async def cancel_scheduled_job(job_id: JobPath, caller: Caller, house: House) -> ScheduledJobDto:
-    return ScheduledJobDto.of(await house.jobs.cancel(caller.id, JobId(job_id)))
+    return ScheduledJobDto.of(await house.jobs.cancel(caller.id, job_id))
 
 
 @jobs.get("/inboxes/{inboxId}/scheduled-jobs", operation_id="getScheduledJobsByInboxId")
 async def get_scheduled_jobs_by_inbox_id(
     inbox_id: InboxPath, query: Annotated[PageQuery, Query()], caller: Caller, house: House
 ) -> PageScheduledJobs:
-    page = await house.jobs.page(caller.id, query.slice(), inbox=InboxId(inbox_id))
+    page = await house.jobs.page(caller.id, query.slice(), inbox=inbox_id)
     return PageScheduledJobs.of(page, ScheduledJob.of)
 
 
@@ -161,8 +157,7 @@ async def send_email_source_optional(
     house: House,
     key: OnceKey = None,
 ) -> Response:
-    given = query.inbox_id or options.inbox_id
-    inbox = InboxId(given) if given else None
+    inbox = query.inbox_id or options.inbox_id
     outgoing = options.to_domain()
     await house.sending.send_from_anywhere(caller.id, inbox, outgoing, virtual=query.virtual_send, key=key)
     return Response(status_code=201)
@@ -183,6 +178,5 @@ async def send_email_query(
 
 
 async def _send_simple(options: SimpleSendEmailOptions, caller: Account, house: Services, key: str | None) -> Response:
-    inbox = InboxId(options.sender_id) if options.sender_id else None
-    await house.sending.send_from_anywhere(caller.id, inbox, options.to_domain(), key=key)
+    await house.sending.send_from_anywhere(caller.id, options.sender_id, options.to_domain(), key=key)
     return Response(status_code=201)

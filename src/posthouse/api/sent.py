@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Path, Query, Request, Response
 
-from posthouse.api.context import Caller, EmailPath, House, InboxPath, Origin, PathId, controller, told_as
+from posthouse.api.context import Caller, House, InboxPath, Origin, controller, told_as
 from posthouse.api.emails import HTML, UNTRUSTED
 from posthouse.api.patience import while_connected
 from posthouse.api.wire.common import InOrderQuery, PageQuery
@@ -22,21 +21,22 @@ from posthouse.api.wire.outbox import (
 )
 from posthouse.api.wire.sending import AllSentQuery, PageSentEmailProjection, SentEmailDto, SentEmailProjection
 from posthouse.model.mail import InboxQuery
-from posthouse.model.values import DeliveryId, InboxId, SentId
+from posthouse.model.values import DeliveryId, SentId
 
 router = controller("SentEmailsController")
 inboxes = controller("InboxController")
 
-DeliveryPath = Annotated[UUID, Path(alias="deliveryId")]
-SentPath = Annotated[UUID, Path(alias="sentId")]
+DeliveryPath = Annotated[DeliveryId, Path(alias="deliveryId")]
+SentPathId = Annotated[SentId, Path(alias="id")]
+SentEmailPath = Annotated[SentId, Path(alias="emailId")]
+SentPath = Annotated[SentId, Path(alias="sentId")]
 
 
 @router.get("/sent", operation_id="getSentEmails")
 async def get_sent_emails(
     query: Annotated[AllSentQuery, Query()], caller: Caller, house: House
 ) -> PageSentEmailProjection:
-    inbox = InboxId(query.inbox_id) if query.inbox_id else None
-    page = await house.sent.page(caller.id, query.slice(), inbox=inbox, search=query.search_filter or "")
+    page = await house.sent.page(caller.id, query.slice(), inbox=query.inbox_id, search=query.search_filter or "")
     return PageSentEmailProjection.of(page, SentEmailProjection.of)
 
 
@@ -77,8 +77,8 @@ async def wait_for_delivery_statuses(
 ) -> DeliveryStatusDto:
     waiting = house.reports.wait(
         caller.id,
-        inbox=InboxId(query.inbox_id) if query.inbox_id else None,
-        sent=SentId(query.sent_id) if query.sent_id else None,
+        inbox=query.inbox_id,
+        sent=query.sent_id,
         index=query.index,
         since=query.since,
         before=query.before,
@@ -89,14 +89,14 @@ async def wait_for_delivery_statuses(
 
 @router.get("/sent/delivery-status/{deliveryId}", operation_id="getSentDeliveryStatus")
 async def get_sent_delivery_status(delivery_id: DeliveryPath, caller: Caller, house: House) -> DeliveryStatusDto:
-    return DeliveryStatusDto.of(await house.reports.get(caller.id, DeliveryId(delivery_id)))
+    return DeliveryStatusDto.of(await house.reports.get(caller.id, delivery_id))
 
 
 @router.get("/sent/{sentId}/delivery-status", operation_id="getSentDeliveryStatusesBySentId")
 async def get_sent_delivery_statuses_by_sent_id(
     sent_id: SentPath, query: Annotated[PageQuery, Query()], caller: Caller, house: House
 ) -> PageDeliveryStatus:
-    page = await house.reports.page(caller.id, query.slice(), sent=SentId(sent_id))
+    page = await house.reports.page(caller.id, query.slice(), sent=sent_id)
     return PageDeliveryStatus.of(page, DeliveryStatusDto.of)
 
 
@@ -104,7 +104,7 @@ async def get_sent_delivery_statuses_by_sent_id(
 async def get_delivery_statuses_by_inbox_id(
     inbox_id: InboxPath, query: Annotated[PageQuery, Query()], caller: Caller, house: House
 ) -> PageDeliveryStatus:
-    page = await house.reports.page(caller.id, query.slice(), inbox=InboxId(inbox_id))
+    page = await house.reports.page(caller.id, query.slice(), inbox=inbox_id)
     return PageDeliveryStatus.of(page, DeliveryStatusDto.of)
 
 
@@ -119,20 +119,20 @@ async def get_outboxes(query: Annotated[InOrderQuery, Query()], caller: Caller, 
 
 
 @router.get("/sent/{id}", operation_id="getSentEmail")
-async def get_sent_email(sent_id: PathId, caller: Caller, house: House) -> SentEmailDto:
-    return SentEmailDto.of(*await house.sent.open(caller.id, SentId(sent_id)))
+async def get_sent_email(sent_id: SentPathId, caller: Caller, house: House) -> SentEmailDto:
+    return SentEmailDto.of(*await house.sent.open(caller.id, sent_id))
 
 
 @router.delete("/sent/{id}", operation_id="deleteSentEmail", status_code=204)
-async def delete_sent_email(sent_id: PathId, caller: Caller, house: House) -> None:
-    await house.sent.delete(caller.id, SentId(sent_id))
+async def delete_sent_email(sent_id: SentPathId, caller: Caller, house: House) -> None:
+    await house.sent.delete(caller.id, sent_id)
 
 
 @router.get(
     "/sent/{id}/html", operation_id="getSentEmailHTMLContent", response_class=Response, responses=told_as("text/html")
 )
-async def get_sent_email_html_content(sent_id: PathId, caller: Caller, house: House) -> Response:
-    _, message = await house.sent.open(caller.id, SentId(sent_id))
+async def get_sent_email_html_content(sent_id: SentPathId, caller: Caller, house: House) -> Response:
+    _, message = await house.sent.open(caller.id, sent_id)
     return Response(body_of(message).encode("utf-8", "replace"), media_type=HTML, headers=UNTRUSTED)
 
 
@@ -142,19 +142,19 @@ async def get_sent_email_html_content(sent_id: PathId, caller: Caller, house: Ho
     response_class=Response,
     responses=told_as("text/plain"),
 )
-async def get_raw_sent_email_contents(sent_id: EmailPath, caller: Caller, house: House) -> Response:
-    raw = await house.sent.raw(caller.id, SentId(sent_id))
+async def get_raw_sent_email_contents(sent_id: SentEmailPath, caller: Caller, house: House) -> Response:
+    raw = await house.sent.raw(caller.id, sent_id)
     return Response(raw, headers={**UNTRUSTED, "Content-Type": "text/plain"})
 
 
 @router.get("/sent/{emailId}/raw/json", operation_id="getRawSentEmailJson")
-async def get_raw_sent_email_json(sent_id: EmailPath, caller: Caller, house: House) -> RawEmailJson:
-    return RawEmailJson.of(await house.sent.raw(caller.id, SentId(sent_id)))
+async def get_raw_sent_email_json(sent_id: SentEmailPath, caller: Caller, house: House) -> RawEmailJson:
+    return RawEmailJson.of(await house.sent.raw(caller.id, sent_id))
 
 
 @router.get("/sent/{id}/urls", operation_id="getSentEmailPreviewURLs")
 async def get_sent_email_preview_urls(
-    sent_id: PathId, caller: Caller, house: House, origin: Origin
+    sent_id: SentPathId, caller: Caller, house: House, origin: Origin
 ) -> EmailPreviewUrls:
-    sent = await house.sent.get(caller.id, SentId(sent_id))
+    sent = await house.sent.get(caller.id, sent_id)
     return EmailPreviewUrls.of(origin, f"/sent/{sent.id}")

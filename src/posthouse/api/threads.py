@@ -1,7 +1,6 @@
 """The email controller's conversations."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Path, Query
 
@@ -19,7 +18,7 @@ from posthouse.model.values import ThreadId
 
 router = controller("EmailController")
 
-ThreadPath = Annotated[UUID, Path(alias="threadId")]
+ThreadPath = Annotated[ThreadId, Path(alias="threadId")]
 
 
 @router.get("/emails/threads", operation_id="getEmailThreads")
@@ -32,12 +31,12 @@ async def get_email_threads(
 
 @router.get("/emails/threads/{threadId}", operation_id="getEmailThread")
 async def get_email_thread(thread_id: ThreadPath, caller: Caller, house: House) -> EmailThreadDto:
-    return EmailThreadDto.of(await house.threads.get(caller.id, ThreadId(thread_id)))
+    return EmailThreadDto.of(await house.threads.get(caller.id, thread_id))
 
 
 @router.get("/emails/threads/{threadId}/items", operation_id="getEmailThreadItems")
 async def get_email_thread_items(
     thread_id: ThreadPath, query: Annotated[ThreadItemsQuery, Query()], caller: Caller, house: House
 ) -> EmailThreadItemsDto:
-    letters = await house.threads.letters(caller.id, ThreadId(thread_id), query.sort)
+    letters = await house.threads.letters(caller.id, thread_id, query.sort)
     return EmailThreadItemsDto(items=[EmailThreadItem.of(letter) for letter in letters])

@@ -22,7 +22,6 @@ from posthouse.api.wire.waiting import (
     WaitForNthQuery,
 )
 from posthouse.model.accounts import Account
-from posthouse.model.values import InboxId
 from posthouse.services import Services
 from posthouse.services.waiting import Wish
 
@@ -82,7 +81,7 @@ async def wait_for_nth_email(
 async def mark_inbox(inbox_id: InboxPath, caller: Caller, house: House) -> MarkDto:
     """This very place in an inbox. What lies in its external mailbox by now comes before it; give it as `after` to a
     wait, and nothing older can satisfy that."""
-    return MarkDto.of(await house.waiting.mark(caller.id, InboxId(inbox_id)))
+    return MarkDto.of(await house.waiting.mark(caller.id, inbox_id))
 
 
 @own.post("/inboxes/{inboxId}/assertNone", operation_id="assertNoEmail")
@@ -91,7 +90,7 @@ async def assert_no_email(
 ) -> NothingCameDto:
     """Wait that nothing of the kind arrives, with the external mailbox proved to be fresh at the end: 200 when it did
     not, 409 when it did, 502 or 503 when the mailbox can't be asked."""
-    waiting = house.waiting.assert_none(caller.id, options.to_domain(InboxId(inbox_id)))
+    waiting = house.waiting.assert_none(caller.id, options.to_domain(inbox_id))
     return NothingCameDto(passed=True, fresh_as_of=await while_connected(request, waiting))
 
 

@@ -1,7 +1,7 @@
 """The webhook controller, and operations of our own beside it: the signing secret, and setting a webhook back."""
 
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from fastapi import Path, Query, Request, Response
 
@@ -51,15 +51,15 @@ from posthouse.api.wire.webhooks import (
     WebhookSecretDto,
     WebhookTestResult,
 )
-from posthouse.model.values import InboxId, Page, Slice
+from posthouse.model.values import Page, Slice
 from posthouse.model.webhooks import EventName, MessageId, ResultId, WebhookId, WebhookQuery
 from posthouse.services.payloads import Payload, example
 
 router = controller("WebhookController")
 own = controller("Posthouse")
 
-WebhookPath = Annotated[UUID, Path(alias="webhookId")]
-ResultPath = Annotated[UUID, Path(alias="webhookResultId")]
+WebhookPath = Annotated[WebhookId, Path(alias="webhookId")]
+ResultPath = Annotated[ResultId, Path(alias="webhookResultId")]
 
 
 # Of an inbox
@@ -70,7 +70,7 @@ async def get_webhooks(
     inbox_id: InboxPath, query: Annotated[InboxWebhooksQuery, Query()], caller: Caller, house: House
 ) -> list[WebhookProjection]:
     asked = WebhookQuery(slice=Slice(page=query.page, size=query.size, sort=query.sort))
-    page = await house.webhooks.page_of_inbox(caller.id, InboxId(inbox_id), asked)
+    page = await house.webhooks.page_of_inbox(caller.id, inbox_id, asked)
     return [WebhookProjection.of(webhook) for webhook in page.items]
 
 
@@ -78,7 +78,7 @@ async def get_webhooks(
 async def create_webhook(
     inbox_id: InboxPath, options: CreateWebhookOptions, caller: Caller, house: House
 ) -> WebhookDto:
-    return WebhookDto.of(await house.webhooks.create(caller.id, options.to_domain(), InboxId(inbox_id)))
+    return WebhookDto.of(await house.webhooks.create(caller.id, options.to_domain(), inbox_id))
 
 
 @router.get("/inboxes/{inboxId}/webhooks/paginated", operation_id="getInboxWebhooksPaginated")
@@ -86,13 +86,13 @@ async def get_inbox_webhooks_paginated(
     inbox_id: InboxPath, query: Annotated[InboxWebhookPageQuery, Query()], caller: Caller, house: House
 ) -> PageWebhookProjection:
     asked = query.to_domain(account_wide=query.include_account_wide)
-    page = await house.webhooks.page_of_inbox(caller.id, InboxId(inbox_id), asked)
+    page = await house.webhooks.page_of_inbox(caller.id, inbox_id, asked)
     return PageWebhookProjection.of(page, WebhookProjection.of)
 
 
 @router.delete("/inboxes/{inboxId}/webhooks/{webhookId}", operation_id="deleteWebhook", status_code=204)
 async def delete_webhook(inbox_id: InboxPath, webhook_id: WebhookPath, caller: Caller, house: House) -> None:
-    await house.webhooks.delete(caller.id, WebhookId(webhook_id), InboxId(inbox_id))
+    await house.webhooks.delete(caller.id, webhook_id, inbox_id)
 
 
 # Of the account
@@ -120,7 +120,7 @@ async def get_all_account_webhooks(
 async def get_all_webhook_endpoints(
     query: Annotated[EndpointsQuery, Query()], caller: Caller, house: House
 ) -> PageWebhookEndpointProjection:
-    asked = query.to_domain(inbox_id=InboxId(query.inbox_id) if query.inbox_id else None)
+    asked = query.to_domain(inbox_id=query.inbox_id)
     nothing = query.phone_id is not None
     page = Page((), 0, query.slice()) if nothing else await house.webhooks.endpoints(caller.id, asked)
     return PageWebhookEndpointProjection.of(page, WebhookEndpointProjection.of)
@@ -133,7 +133,7 @@ async def get_all_webhooks(
     nothing = query.phone_id or query.ai_transformer_id or query.event_type_source not in (None, EventSource.INBOX)
     if nothing:
         return PageWebhookProjection.of(Page((), 0, query.slice()), WebhookProjection.of)
-    inbox = InboxId(query.inbox_id) if query.inbox_id else None
+    inbox = query.inbox_id
     # Without an inbox all are asked for, unless those of the whole account are ruled out.
     wide = query.include_account_wide if inbox else (False if query.include_account_wide is False else None)
     asked = query.to_domain(inbox_id=inbox, account_wide=wide, url=query.url or "")
@@ -164,13 +164,13 @@ async def get_webhook_results_unseen_error_count(caller: Caller, house: House) -
 
 @router.get("/webhooks/results/{webhookResultId}", operation_id="getWebhookResult")
 async def get_webhook_result(result_id: ResultPath, caller: Caller, house: House) -> WebhookResultDto:
-    return WebhookResultDto.of(await house.webhook_results.get(caller.id, ResultId(result_id)))
+    return WebhookResultDto.of(await house.webhook_results.get(caller.id, result_id))
 
 
 @router.post("/webhooks/results/{webhookResultId}/redrive", operation_id="redriveWebhookResult")
 async def redrive_webhook_result(result_id: ResultPath, caller: Caller, house: House) -> WebhookRedriveResult:
     """The message is told again, under the same id."""
-    why_not = await house.webhook_results.redrive(caller.id, ResultId(result_id))
+    why_not = await house.webhook_results.redrive(caller.id, result_id)
     return WebhookRedriveResult(webhook_result_id=result_id, success=why_not is None, message=why_not)
 
 
@@ -243,7 +243,7 @@ async def verify_webhook_signature(
 
 @router.get("/webhooks/{webhookId}", operation_id="getWebhook")
 async def get_webhook(webhook_id: WebhookPath, caller: Caller, house: House) -> WebhookDto:
-    return WebhookDto.of(await house.webhooks.get(caller.id, WebhookId(webhook_id)))
+    return WebhookDto.of(await house.webhooks.get(caller.id, webhook_id))
 
 
 @router.patch("/webhooks/{webhookId}", operation_id="updateWebhook")
@@ -255,15 +255,14 @@ async def update_webhook(
     house: House,
 ) -> WebhookDto:
     """What is not sent stays as it is."""
-    present = await house.webhooks.get(caller.id, WebhookId(webhook_id))
+    present = await house.webhooks.get(caller.id, webhook_id)
     changes = options.changes(present, override_auth=query.override_auth)
-    inbox = InboxId(query.inbox_id) if query.inbox_id else None
-    return WebhookDto.of(await house.webhooks.change(caller.id, present.id, inbox, **changes))
+    return WebhookDto.of(await house.webhooks.change(caller.id, present.id, query.inbox_id, **changes))
 
 
 @router.delete("/webhooks/{webhookId}", operation_id="deleteWebhookById", response_class=Response)
 async def delete_webhook_by_id(webhook_id: WebhookPath, caller: Caller, house: House) -> Response:
-    await house.webhooks.delete(caller.id, WebhookId(webhook_id))
+    await house.webhooks.delete(caller.id, webhook_id)
     return Response()
 
 
@@ -271,7 +270,7 @@ async def delete_webhook_by_id(webhook_id: WebhookPath, caller: Caller, house: H
 async def get_test_webhook_payload_for_webhook(
     webhook_id: WebhookPath, caller: Caller, house: House
 ) -> AbstractWebhookPayload:
-    webhook = await house.webhooks.get(caller.id, WebhookId(webhook_id))
+    webhook = await house.webhooks.get(caller.id, webhook_id)
     told = example(webhook.event, MessageId(uuid4()), webhook.id, webhook.name, webhook.inbox_id)
     return AbstractWebhookPayload.model_validate(told)
 
@@ -281,7 +280,7 @@ async def update_webhook_headers(
     webhook_id: WebhookPath, options: WebhookHeaders, caller: Caller, house: House
 ) -> WebhookDto:
     """These headers in place of the present ones; a hidden value stays what it is."""
-    present = await house.webhooks.get(caller.id, WebhookId(webhook_id))
+    present = await house.webhooks.get(caller.id, webhook_id)
     headers = options.to_domain(present.headers)
     return WebhookDto.of(await house.webhooks.change(caller.id, present.id, headers=headers))
 
@@ -290,24 +289,24 @@ async def update_webhook_headers(
 async def get_webhook_results(
     webhook_id: WebhookPath, query: Annotated[ResultsQuery, Query()], caller: Caller, house: House
 ) -> PageWebhookResult:
-    page = await house.webhook_results.page(caller.id, query.to_domain(WebhookId(webhook_id)))
+    page = await house.webhook_results.page(caller.id, query.to_domain(webhook_id))
     return PageWebhookResult.of(page, WebhookResultDto.of)
 
 
 @router.get("/webhooks/{webhookId}/results/count", operation_id="getWebhookResultsCount")
 async def get_webhook_results_count(webhook_id: WebhookPath, caller: Caller, house: House) -> CountDto:
-    return CountDto(total_elements=await house.webhook_results.count(caller.id, WebhookId(webhook_id)))
+    return CountDto(total_elements=await house.webhook_results.count(caller.id, webhook_id))
 
 
 @router.post("/webhooks/{webhookId}/schema", operation_id="getJsonSchemaForWebhookPayload")
 async def get_json_schema_for_webhook_payload(webhook_id: WebhookPath, caller: Caller, house: House) -> JSONSchemaDto:
-    return JSONSchemaDto(value=schema_of((await house.webhooks.get(caller.id, WebhookId(webhook_id))).event))
+    return JSONSchemaDto(value=schema_of((await house.webhooks.get(caller.id, webhook_id)).event))
 
 
 @router.post("/webhooks/{webhookId}/test", operation_id="sendTestData", status_code=201)
 async def send_test_data(webhook_id: WebhookPath, caller: Caller, house: House) -> WebhookTestResult:
     """The webhook is told an example, here and now."""
-    return WebhookTestResult.of(await house.webhooks.test(caller.id, WebhookId(webhook_id)))
+    return WebhookTestResult.of(await house.webhooks.test(caller.id, webhook_id))
 
 
 @router.get("/webhooks/{webhookId}/wait", operation_id="waitForWebhookResults")
@@ -319,29 +318,28 @@ async def wait_for_webhook_results(
     house: House,
 ) -> list[WebhookResultDto]:
     """The results, oldest first, once there are so many; a 408 when they don't come."""
-    waiting = house.webhook_results.wait(caller.id, WebhookId(webhook_id), query.expected_count, query.patience())
+    waiting = house.webhook_results.wait(caller.id, webhook_id, query.expected_count, query.patience())
     return [WebhookResultDto.of(result) for result in await while_connected(request, waiting)]
 
 
 @own.get("/webhooks/{webhookId}/secret", operation_id="getWebhookSecret")
 async def get_webhook_secret(webhook_id: WebhookPath, caller: Caller, house: House) -> WebhookSecretDto:
     """What this webhook's messages are signed with."""
-    webhook = await house.webhooks.get(caller.id, WebhookId(webhook_id))
+    webhook = await house.webhooks.get(caller.id, webhook_id)
     return WebhookSecretDto(webhook_id=webhook.id, secret=webhook.secret.reveal())
 
 
 @own.post("/webhooks/{webhookId}/secret", operation_id="renewWebhookSecret")
 async def renew_webhook_secret(webhook_id: WebhookPath, caller: Caller, house: House) -> WebhookSecretDto:
     """Sign with a new secret from now on."""
-    secret = await house.webhooks.new_secret(caller.id, WebhookId(webhook_id))
+    secret = await house.webhooks.new_secret(caller.id, webhook_id)
     return WebhookSecretDto(webhook_id=webhook_id, secret=secret.reveal())
 
 
 @own.post("/webhooks/{webhookId}/rewind", operation_id="rewindWebhook")
 async def rewind_webhook(webhook_id: WebhookPath, options: RewindOptions, caller: Caller, house: House) -> RewoundDto:
     """Tell the webhook again, in order and under the same message ids, of what came after a place in an inbox."""
-    inbox = InboxId(options.inbox_id) if options.inbox_id else None
-    rewound = await house.webhooks.rewind(caller.id, WebhookId(webhook_id), inbox, **options.to_domain())
+    rewound = await house.webhooks.rewind(caller.id, webhook_id, options.inbox_id, **options.to_domain())
     return RewoundDto.of(rewound)
 
 

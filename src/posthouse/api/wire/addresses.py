@@ -10,7 +10,7 @@ from posthouse.model.values import InboxId
 
 
 class PlusAddressListQuery(InOrderQuery):
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
 
 
 class PlusAddressDto(WireModel):
@@ -46,7 +46,7 @@ class PagePlusAddressProjection(SpringPage[PlusAddressProjection]):
 
 
 class ExpiredListQuery(PageQuery):
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
 
 
 class ExpiredInboxDto(WireModel):

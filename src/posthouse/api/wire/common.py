@@ -1,8 +1,8 @@
 """What every word on the wire has in common: camelCase names, moments, pages, and how an error looks.
 
 The wire is a costume. Classes here and beside know MailSlurp's names and types and nothing else: `of(...)`
-dresses a word of ours, `to_domain()` undresses one of theirs. Every key of an answer is always there, null when
-there is nothing to say; keys that we don't know in a request are ignored.
+dresses a word of ours, `to_domain()` undresses one of theirs; ids that come in are ours already. Every key of an
+answer is always there, null when there is nothing to say; keys that we don't know in a request are ignored.
 """
 
 import re

@@ -14,7 +14,7 @@ from posthouse.model.composing import Contact, Group, KeptDraft, Template
 from posthouse.model.mail import Outgoing
 from posthouse.model.message import Address
 from posthouse.model.moustache import variables
-from posthouse.model.values import ContactId, GroupId, TemplateId
+from posthouse.model.values import ContactId, GroupId, InboxId, TemplateId
 from posthouse.services.contacts import NewContact
 
 MOST_MEMBERS = 1000
@@ -33,7 +33,7 @@ class ReplyToEmailOptions(WireModel):
     charset: Line | None = None
     attachments: list[Line] | None = None
     template_variables: dict[str, Any] | None = None
-    template: UUID | None = None
+    template: TemplateId | None = None
     send_strategy: SendStrategy | None = None
     use_inbox_name: bool | None = None
     html: bool | None = None
@@ -47,7 +47,7 @@ class ReplyToEmailOptions(WireModel):
             is_html=self.is_html,
             headers=tuple((self.custom_headers or {}).items()),
             attachments=tuple(self.attachments or ()),
-            template=TemplateId(self.template) if self.template else None,
+            template=self.template,
             variables=self.template_variables,
         )
 
@@ -78,11 +78,11 @@ class ForwardEmailOptions(WireModel):
 
 
 class DraftListQuery(InOrderQuery):
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
 
 
 class OfDraftQuery(QueryModel):
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
 
 
 class EmailDraftProjection(WireModel):
@@ -251,7 +251,7 @@ class CreateContactOptions(WireModel):
     tags: list[Line] | None = None
     meta_data: Any = None
     opt_out: bool | None = None
-    group_id: UUID | None = None
+    group_id: GroupId | None = None
     verify_email_addresses: bool | None = None
 
     def to_domain(self) -> NewContact:
@@ -264,7 +264,7 @@ class CreateContactOptions(WireModel):
             tags=tuple(self.tags or ()),
             about=self.meta_data,
             opted_out=bool(self.opt_out),
-            group_id=GroupId(self.group_id) if self.group_id else None,
+            group_id=self.group_id,
         )
 
 
@@ -372,10 +372,7 @@ class PageGroupProjection(SpringPage[GroupProjection]):
 
 
 class UpdateGroupContacts(WireModel):
-    contact_ids: list[UUID] = Field(max_length=MOST_MEMBERS)
-
-    def to_domain(self) -> list[ContactId]:
-        return [ContactId(contact) for contact in self.contact_ids]
+    contact_ids: list[ContactId] = Field(max_length=MOST_MEMBERS)
 
 
 class GroupContactsDto(WireModel):

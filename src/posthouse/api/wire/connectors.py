@@ -26,6 +26,7 @@ from posthouse.api.wire.connections import (
 from posthouse.model.connectors import Connector, SyncSchedule, SyncSettings
 from posthouse.model.events import ConnectorEvent, EventStatus, EventType
 from posthouse.model.sync import SyncOutcome
+from posthouse.model.values import ConnectorId
 from posthouse.services.connectors import NewConnector
 
 
@@ -200,7 +201,7 @@ class EventQuery(PageQuery):
 class AllEventsQuery(EventQuery):
     """`id` narrows the events to one connector."""
 
-    id: UUID | None = None
+    id: ConnectorId | None = None
 
 
 class ConnectorEventProjection(WireModel):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from posthouse.api.wire.common import Moment, PageQuery, SpringPage, WireModel
 from posthouse.model.favourites import Favourite
-from posthouse.model.values import InboxId, Sort
+from posthouse.model.values import EmailId, InboxId, Sort
 from posthouse.model.webhooks import Result, ResultQuery, ResultType
 
 
@@ -97,8 +97,8 @@ class EntityEventSeverity(StrEnum):
 
 
 class EntityEventsQuery(EntityQuery):
-    inbox_id: UUID | None = None
-    email_id: UUID | None = None
+    inbox_id: InboxId | None = None
+    email_id: EmailId | None = None
     phone_id: UUID | None = None
     sms_id: UUID | None = None
     attachment_id: UUID | None = None
@@ -109,7 +109,7 @@ class EntityEventsQuery(EntityQuery):
         others = self.filter not in (None, EntityEventType.WEBHOOK_EVENT)
         return ResultQuery(
             slice=self.slice(),
-            inbox_id=InboxId(self.inbox_id) if self.inbox_id else None,
+            inbox_id=self.inbox_id,
             email_id=self.email_id,
             attachment_id=str(self.attachment_id) if self.attachment_id else None,
             nothing=others or self.phone_id is not None or self.sms_id is not None,

@@ -21,7 +21,7 @@ from posthouse.api.wire.common import (
 from posthouse.api.wire.waiting import milliseconds
 from posthouse.model.mail import AttachmentEntry, Email, EmailQuery
 from posthouse.model.message import Address, Message
-from posthouse.model.values import InboxId, PlusAddressId, Slice, Sort
+from posthouse.model.values import EmailId, InboxId, PlusAddressId, SentId, Slice, Sort
 from posthouse.services.waiting import DEFAULT_DELAY, DEFAULT_TIMEOUT, Wish
 
 # --- asking for emails -------------------------------------------------------------------------------------------
@@ -30,21 +30,21 @@ from posthouse.services.waiting import DEFAULT_DELAY, DEFAULT_TIMEOUT, Wish
 class EmailListQuery(PageQuery):
     """Which emails of an account. `syncConnectors` says to look at the external mailboxes first."""
 
-    inbox_id: list[UUID] = Field(default_factory=list)
+    inbox_id: list[InboxId] = Field(default_factory=list)
     unread_only: bool = False
     search_filter: Text | None = None
     sync_connectors: bool = False
-    plus_address_id: UUID | None = None
+    plus_address_id: PlusAddressId | None = None
     favourited: bool = False
 
     def to_domain(self) -> EmailQuery:
         return EmailQuery(
             slice=self.slice(),
-            inbox_ids=tuple(map(InboxId, self.inbox_id)),
+            inbox_ids=tuple(self.inbox_id),
             unread_only=self.unread_only,
             favourites_only=self.favourited,
             search=self.search_filter or "",
-            plus_address=PlusAddressId(self.plus_address_id) if self.plus_address_id else None,
+            plus_address=self.plus_address_id,
         )
 
 
@@ -53,11 +53,11 @@ class SearchEmailsQuery(QueryModel):
 
     sync_connectors: bool = False
     favourited: bool = False
-    plus_address_id: UUID | None = None
+    plus_address_id: PlusAddressId | None = None
 
 
 class SearchEmailsOptions(WireModel):
-    inbox_ids: list[UUID] | None = None
+    inbox_ids: list[InboxId] | None = None
     page_index: int | None = Field(default=None, ge=0, le=INT32)
     page_size: int | None = Field(default=None, ge=1, le=LARGEST_PAGE)
     sort_direction: Sort | None = None
@@ -75,11 +75,11 @@ class SearchEmailsOptions(WireModel):
                 since=self.since,
                 before=self.before,
             ),
-            inbox_ids=tuple(map(InboxId, self.inbox_ids or ())),
+            inbox_ids=tuple(self.inbox_ids or ()),
             unread_only=bool(self.unread_only),
             favourites_only=beside.favourited,
             search=self.search_filter or "",
-            plus_address=PlusAddressId(beside.plus_address_id) if beside.plus_address_id else None,
+            plus_address=beside.plus_address_id,
         )
 
 
@@ -133,16 +133,13 @@ class InboxEmailsQuery(QueryModel):
 class OfInboxQuery(QueryModel):
     """Of one inbox, or of all."""
 
-    inbox_id: UUID | None = None
-
-    def to_domain(self) -> InboxId | None:
-        return InboxId(self.inbox_id) if self.inbox_id else None
+    inbox_id: InboxId | None = None
 
 
 class LatestQuery(QueryModel):
     """The newest of some inboxes, or of all."""
 
-    inbox_ids: list[UUID] = Field(default_factory=list)
+    inbox_ids: list[InboxId] = Field(default_factory=list)
 
 
 class HtmlQuery(QueryModel):
@@ -411,9 +408,9 @@ class UnreadCount(WireModel):
 
 class AttachmentListQuery(PageQuery):
     file_name_filter: Text | None = None
-    inbox_id: UUID | None = None
-    email_id: UUID | None = None
-    sent_email_id: UUID | None = None
+    inbox_id: InboxId | None = None
+    email_id: EmailId | None = None
+    sent_email_id: SentId | None = None
     include: list[Text] = Field(default_factory=list)
 
 

@@ -13,6 +13,7 @@ from posthouse.model.errors import Invalid
 from posthouse.model.mail import SendState, SentEmail
 from posthouse.model.outbox import Job, JobStatus
 from posthouse.model.reports import DeliveryStatus
+from posthouse.model.values import InboxId, SentId
 from posthouse.services.waiting import DEFAULT_TIMEOUT
 
 LONGEST_SCHEDULE = 366 * 24 * 3600
@@ -44,13 +45,13 @@ class ScheduleQuery(QueryModel):
 class SourceQuery(QueryModel):
     """`useDomainPool` is taken and changes nothing."""
 
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
     use_domain_pool: bool | None = None
     virtual_send: bool = False
 
 
 class BulkSendEmailOptions(WireModel):
-    inbox_ids: list[UUID] = Field(max_length=1000)
+    inbox_ids: list[InboxId] = Field(max_length=1000)
     send_email_options: SendEmailOptions
 
 
@@ -76,7 +77,7 @@ class CanSendEmailResults(WireModel):
 
 
 class JobsQuery(PageQuery):
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
 
 
 class ScheduledJobDto(WireModel):
@@ -200,8 +201,8 @@ class PageDeliveryStatus(SpringPage[DeliveryStatusDto]):
 
 
 class DeliveryWaitQuery(QueryModel):
-    sent_id: UUID | None = None
-    inbox_id: UUID | None = None
+    sent_id: SentId | None = None
+    inbox_id: InboxId | None = None
     timeout: int = Field(int(DEFAULT_TIMEOUT.total_seconds() * 1000), ge=0, le=2**53)
     index: int = Field(0, ge=0, le=2**31 - 1)
     since: Moment | None = None

@@ -21,7 +21,7 @@ from posthouse.api.wire.mail import (
 from posthouse.model.errors import Invalid
 from posthouse.model.mail import Outgoing, SendState, SentEmail
 from posthouse.model.message import Message
-from posthouse.model.values import ContactId, GroupId, TemplateId
+from posthouse.model.values import ContactId, GroupId, InboxId, TemplateId
 from posthouse.services.attachments import NewUpload
 
 _TAG = re.compile(r"<[a-zA-Z!/][^<>]*>")
@@ -45,8 +45,8 @@ class SendEmailBodyPart(WireModel):
 class SendEmailOptions(WireModel):
     """An email to be sent. Everything may be left out; addresses may carry a display name."""
 
-    to_contacts: list[UUID] | None = None
-    to_group: UUID | None = None
+    to_contacts: list[ContactId] | None = None
+    to_group: GroupId | None = None
     to: list[Line] | None = None
     from_: Line | None = None
     from_name: Line | None = None
@@ -61,7 +61,7 @@ class SendEmailOptions(WireModel):
     charset: Line | None = None
     attachments: list[Line] | None = None
     template_variables: dict[str, Any] | None = None
-    template: UUID | None = None
+    template: TemplateId | None = None
     send_strategy: SendStrategy | None = None
     use_inbox_name: bool | None = None
     add_tracking_pixel: bool | None = None
@@ -70,7 +70,7 @@ class SendEmailOptions(WireModel):
     ignore_empty_recipients: bool | None = None
     is_x_amp_html: bool | None = None
     body_parts: list[SendEmailBodyPart] | None = None
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
 
     def to_domain(self) -> Outgoing:
         """Raises Invalid for a wish that would otherwise be passed over in silence."""
@@ -94,10 +94,10 @@ class SendEmailOptions(WireModel):
             is_html=is_html,
             headers=tuple((self.custom_headers or {}).items()),
             attachments=tuple(self.attachments or ()),
-            template=TemplateId(self.template) if self.template and not self.body_parts else None,
+            template=None if self.body_parts else self.template,
             variables=self.template_variables,
-            contacts=tuple(map(ContactId, self.to_contacts or ())),
-            group=GroupId(self.to_group) if self.to_group else None,
+            contacts=tuple(self.to_contacts or ()),
+            group=self.to_group,
         )
 
     def as_said(self) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class SendEmailOptions(WireModel):
 
 
 class SimpleSendEmailOptions(WireModel):
-    sender_id: UUID | None = None
+    sender_id: InboxId | None = None
     to: Line
     body: Text | None = None
     subject: Line | None = None
@@ -143,7 +143,7 @@ class SentListQuery(PageQuery):
 
 
 class AllSentQuery(SentListQuery):
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
 
 
 class Transport(StrEnum):

@@ -14,15 +14,13 @@ from posthouse.model.values import InboxId, Sort
 class ThreadListQuery(PageQuery):
     """`htmlSelector` is what older clients call the inbox."""
 
-    html_selector: UUID | None = None
-    inbox_id: UUID | None = None
+    html_selector: InboxId | None = None
+    inbox_id: InboxId | None = None
     search_filter: Text | None = None
 
     def to_domain(self) -> ThreadQuery:
         inbox = self.inbox_id or self.html_selector
-        return ThreadQuery(
-            slice=self.slice(), inbox_id=InboxId(inbox) if inbox else None, search=self.search_filter or ""
-        )
+        return ThreadQuery(slice=self.slice(), inbox_id=inbox, search=self.search_filter or "")
 
 
 class ThreadItemsQuery(QueryModel):

@@ -140,14 +140,14 @@ class _WaitQuery(QueryModel):
 
     def _wish(
         self,
-        inbox_id: UUID | None,
+        inbox_id: InboxId | None,
         count: int = 1,
         *,
         sort: Sort = Sort.ASC,
         criteria: Criteria = ANYTHING,
     ) -> Wish:
         return Wish(
-            inbox_id=InboxId(inbox_id) if inbox_id else None,
+            inbox_id=inbox_id,
             count=count,
             criteria=criteria,
             unread_only=self.unread_only,
@@ -161,7 +161,7 @@ class _WaitQuery(QueryModel):
 
 
 class WaitForCountQuery(_WaitQuery):
-    inbox_id: UUID
+    inbox_id: InboxId
     count: int = Field(ge=1, le=100)
 
     def to_domain(self, options: MatchOptions | None = None) -> Wish:
@@ -171,14 +171,14 @@ class WaitForCountQuery(_WaitQuery):
 class WaitForLatestQuery(_WaitQuery):
     """The newest, if nothing else is said."""
 
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
 
     def to_domain(self) -> Wish:
         return self._wish(self.inbox_id, sort=Sort.DESC)
 
 
 class WaitForFirstQuery(_WaitQuery):
-    inbox_id: UUID
+    inbox_id: InboxId
 
     def to_domain(self, options: MatchOptions) -> Wish:
         return self._wish(self.inbox_id, criteria=options.criteria())
@@ -187,7 +187,7 @@ class WaitForFirstQuery(_WaitQuery):
 class WaitForNthQuery(_WaitQuery):
     """`index` begins with 0."""
 
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
     index: int = Field(0, ge=0, le=99)
 
     def to_domain(self) -> Wish:
@@ -200,7 +200,7 @@ class CountType(StrEnum):
 
 
 class WaitForConditions(WireModel):
-    inbox_id: UUID
+    inbox_id: InboxId
     count: int | None = Field(default=None, ge=1, le=10_000)
     delay_timeout: int | None = Field(default=None, ge=0, le=INT64)
     timeout: int = Field(ge=0, le=INT64)
@@ -215,7 +215,7 @@ class WaitForConditions(WireModel):
 
     def to_domain(self) -> Wish:
         return Wish(
-            inbox_id=InboxId(self.inbox_id),
+            inbox_id=self.inbox_id,
             count=self.count or 1,
             exactly=self.count_type is CountType.EXACTLY,
             criteria=criteria_of(self.matches, ai=self.ai),
@@ -230,12 +230,12 @@ class WaitForConditions(WireModel):
 
 
 class LatestInInboxQuery(QueryModel):
-    inbox_id: UUID
+    inbox_id: InboxId
     timeout_millis: int = Field(ge=0, le=INT64)
 
     def to_domain(self) -> Wish:
         timeout = milliseconds(self.timeout_millis, DEFAULT_TIMEOUT)
-        return Wish(inbox_id=InboxId(self.inbox_id), sort=Sort.DESC, timeout=timeout)
+        return Wish(inbox_id=self.inbox_id, sort=Sort.DESC, timeout=timeout)
 
 
 # --- that nothing comes ------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from posthouse.api.wire.payloads import schema_of
 from posthouse.api.wire.waiting import parse_mark
 from posthouse.model.errors import Invalid
 from posthouse.model.mail import Mark
-from posthouse.model.values import InboxId, Secret, Sort
+from posthouse.model.values import EmailId, InboxId, Secret, Sort
 from posthouse.model.webhooks import (
     EventName,
     Health,
@@ -148,7 +148,7 @@ _CHANGEABLE = {
 
 
 class UpdateWebhookQuery(QueryModel):
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
     ai_transformer_id: UUID | None = None
     phone_number_id: UUID | None = None
     override_auth: bool = False
@@ -157,7 +157,7 @@ class UpdateWebhookQuery(QueryModel):
 class RewindOptions(WireModel):
     """Which place in an inbox's journal a webhook goes on from: one of `mark`, `position` and `since` says it."""
 
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
     mark: str | None = None
     position: int | None = Field(default=None, ge=0, le=2**62)
     since: Moment | None = None
@@ -218,7 +218,7 @@ class AccountWebhooksQuery(WebhooksQuery):
 
 class EndpointsQuery(WebhooksQuery):
     sort: Sort = Sort.DESC
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
     phone_id: UUID | None = None
 
 
@@ -238,10 +238,10 @@ class ResultsQuery(PageQuery):
     event_name: EventName | None = None
     min_status_code: int | None = Field(default=None, ge=0, le=INT32)
     max_status_code: int | None = Field(default=None, ge=0, le=INT32)
-    inbox_id: UUID | None = None
+    inbox_id: InboxId | None = None
     sms_id: UUID | None = None
     attachment_id: Text | None = None
-    email_id: UUID | None = None
+    email_id: EmailId | None = None
     phone_id: UUID | None = None
     ai_transformer_id: UUID | None = None
 
@@ -255,7 +255,7 @@ class ResultsQuery(PageQuery):
             event=self.event_name,
             least_status=self.min_status_code,
             most_status=self.max_status_code,
-            inbox_id=InboxId(self.inbox_id) if self.inbox_id else None,
+            inbox_id=self.inbox_id,
             email_id=self.email_id,
             attachment_id=self.attachment_id,
             nothing=bool(self.sms_id or self.phone_id or self.ai_transformer_id),
