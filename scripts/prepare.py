@@ -2,8 +2,8 @@
 
     prepare.py run        .venv with Posthouse and its libraries
     prepare.py dev        the same with the tools of [dependency-groups] dev
-    prepare.py servers    Dovecot, Exim, PostgreSQL and Node for the tests, from Debian's packages; and into .build/node
-                          the official client for Node, as tests/node/package-lock.json pins it
+    prepare.py servers    Dovecot, Exim, PostgreSQL, Node and Chromium for the tests, from Debian's packages; and into
+                          .build/node the official client for Node, as tests/node/package-lock.json pins it
     prepare.py bench      the same, and mbsync, which benchmarks compare with
 
 Called by the Makefile, with whatever Python 3 there is and nothing but its standard library. What is missing is
@@ -40,7 +40,7 @@ SERVERS = (
 )
 
 # What else the tests run: a program, its package.
-PROGRAMS = (("node", "nodejs"), ("npm", "npm"))
+PROGRAMS = (("node", "nodejs"), ("npm", "npm"), ("chromium", "chromium"))
 
 # What the benchmarks compare with: a program, its package.
 RIVALS = (("/usr/bin/mbsync", "isync"),)
@@ -204,7 +204,7 @@ def install_servers() -> None:
     programs = [package for program, package in PROGRAMS if not shutil.which(program)]
     if missing or programs:
         packages, units = [package for package, _ in missing], sorted({unit for _, unit in missing})
-        install_packages("the tests' mail servers, database and Node", packages + programs, units)
+        install_packages("the tests' mail servers, database, Node and Chromium", packages + programs, units)
 
 
 def install_node_modules() -> None:

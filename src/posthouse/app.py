@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from posthouse.api.asgi import create_api
 from posthouse.api.metrics import show_metrics
 from posthouse.config import Settings
-from posthouse.dashboard.pages import create_dashboard
+from posthouse.dashboard.app import create_dashboard
 from posthouse.engine.dispatcher import Dispatcher
 from posthouse.engine.janitor import Chore, Janitor
 from posthouse.engine.postman import Postman
@@ -48,11 +48,13 @@ from posthouse.services.drafts import Drafts
 from posthouse.services.extracting import Extracting
 from posthouse.services.favourites import Favourites
 from posthouse.services.fetching import Batches
+from posthouse.services.following import Following
 from posthouse.services.importing import Importing
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.intake import Intake
 from posthouse.services.jobs import Jobs
 from posthouse.services.local import Local
+from posthouse.services.logins import Logins
 from posthouse.services.mail import Mail
 from posthouse.services.outbox import Outbox
 from posthouse.services.reading import Readers
@@ -123,6 +125,7 @@ class App:
             Chore("inboxes expired", timedelta(seconds=20), self.services.inboxes.expire_due),
             Chore("connector events forgotten", timedelta(minutes=10), lambda: self.services.connectors.forget(days)),
             Chore("webhook results forgotten", timedelta(hours=1), self.services.telling.prune),
+            Chore("logins forgotten", timedelta(hours=1), self.services.logins.forget_expired),
             Chore("idempotency keys forgotten", timedelta(hours=1), self.services.outbox.prune),
         )
 
@@ -167,6 +170,8 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
     mail, watching = Mail(database, blobs, now), Watching(database, now)
     services = Services(
         accounts=Accounts(database, now),
+        logins=Logins(database, now),
+        following=Following(database),
         inboxes=Inboxes(database, blobs, settings.inbox_domain, now),
         plus_addresses=PlusAddresses(database, now),
         importing=Importing(database, intake, settings.inbox_domain),
@@ -224,6 +229,7 @@ async def serving(app: App) -> AsyncIterator[str]:
         yield f"http://{host}:{port}"
     finally:
         app.services.waiting.stop()
+        app.services.following.stop()
         app.services.webhook_results.stop()
         server.should_exit = True
         with contextlib.suppress(SystemExit):

@@ -23,6 +23,7 @@ from rich.markup import escape
 
 from posthouse.app import build, serving, set_up_logging
 from posthouse.config import Settings
+from posthouse.model.accounts import Account
 from posthouse.model.errors import PosthouseError
 from posthouse.model.values import Secret
 from posthouse.services import Services
@@ -39,7 +40,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and so secrets
     rich_markup_mode=None,
 )
-keys = typer.Typer(help="API keys: make, list, revoke.", no_args_is_help=True)
+keys = typer.Typer(help="API keys: make, list, revoke; links to sign in with.", no_args_is_help=True)
 cli.add_typer(keys, name="key")
 
 out = Console(highlight=False, soft_wrap=True)
@@ -73,7 +74,7 @@ def serve(
         Role, typer.Option(help="What this process does; several processes share a PostgreSQL.")
     ] = Role.ALL,
 ) -> None:
-    """Run the server: the API with a status page, and the engine that looks after connectors."""
+    """Run the server: the API, the dashboard, and the engine that looks after connectors."""
     settings = _settings(host=host, port=port, data=data)
     set_up_logging(settings.log_json)
     _run(_serve(settings, role))
@@ -94,7 +95,17 @@ async def _serve(settings: Settings, role: Role) -> None:
             else:
                 url = await stack.enter_async_context(serving(app))
                 out.print(f"Posthouse is ready: {url} (API documentation: {url}/docs)")
+                if key is not None or out.is_terminal:
+                    account = key.account if key else await services.accounts.named()
+                    out.print(
+                        f"Sign in to the dashboard (once, within 15 minutes): {await _link(services, account, url)}"
+                    )
             await _told_to_stop()
+
+
+async def _link(services: Services, account: Account, url: str) -> str:
+    """An address that signs its visitor in."""
+    return f"{url}/ui/sign-in/{(await services.logins.link(account.id)).secret.reveal()}"
 
 
 async def _told_to_stop() -> None:
@@ -215,6 +226,21 @@ def create_key(
     async def run(services: Services) -> None:
         made = await services.accounts.create_key(name, account=account)
         out.print(made.secret.reveal())
+
+    _with_services(run, data)
+
+
+@keys.command("link")
+def make_link(
+    account: Annotated[str, typer.Option(help="The account to sign in to.")] = "default",
+    data: Data = None,
+) -> None:
+    """Print a link that signs a browser in to the dashboard, once, within 15 minutes."""
+
+    async def run(services: Services) -> None:
+        settings = _settings(data=data)
+        url = settings.public_url or f"http://{settings.host}:{settings.port}"
+        out.print(await _link(services, await services.accounts.named(account), url.rstrip("/")))
 
     _with_services(run, data)
 

@@ -54,7 +54,8 @@ async def run_demo(out: Console, port: int, data: Path | None, told_to_stop: Cal
                     made = await services.accounts.create_key("demo")
                     connector = await _link(services, made.account, provider)
                     progress.stop()
-                    _explain(out, url, made.secret, connector)
+                    link = await services.logins.link(made.account.id)
+                    _explain(out, url, made.secret, link.secret, connector)
                     arriving = asyncio.create_task(_arrive(provider, messages[3:], out))
                     await told_to_stop()
                     arriving.cancel()
@@ -76,7 +77,7 @@ async def _link(services: Services, account: Account, provider: Provider) -> Con
     return await services.connectors.create(account.id, wish)
 
 
-def _explain(out: Console, url: str, key: Secret, connector: Connector) -> None:
+def _explain(out: Console, url: str, key: Secret, link: Secret, connector: Connector) -> None:
     shown = key.reveal()
     sync = _command(url, shown, "POST", f"/connectors/{connector.id}/sync?logging=true")
     mail = _command(url, shown, "GET", f"/inboxes/{connector.inbox_id}/emails")
@@ -86,7 +87,7 @@ def _explain(out: Console, url: str, key: Secret, connector: Connector) -> None:
     for name, value in (
         ("API", url),
         ("API key", shown),
-        ("Dashboard", url + "/"),
+        ("Dashboard", f"{url}/ui/sign-in/{link.reveal()} (signs you in once)"),
         ("API documentation", url + "/docs"),
     ):
         out.print(f"  {name:<18} {value}")

@@ -11,9 +11,11 @@ from posthouse.services.contacts import Contacts
 from posthouse.services.drafts import Drafts
 from posthouse.services.extracting import Extracting
 from posthouse.services.favourites import Favourites
+from posthouse.services.following import Following
 from posthouse.services.importing import Importing
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.jobs import Jobs
+from posthouse.services.logins import Logins
 from posthouse.services.mail import Mail
 from posthouse.services.outbox import Outbox
 from posthouse.services.reports import Reports
@@ -34,6 +36,8 @@ class Services:
     """Everything that a face of the house may ask for."""
 
     accounts: Accounts
+    logins: Logins
+    following: Following
     inboxes: Inboxes
     plus_addresses: PlusAddresses
     importing: Importing

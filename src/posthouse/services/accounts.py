@@ -56,6 +56,14 @@ class Accounts:
             raise NotFound("there is no such account")
         return found
 
+    async def named(self, name: str = DEFAULT) -> Account:
+        """The account of this name. Raises NotFound."""
+        async with self._database.reading() as tx:
+            found = await tx.accounts.by_name(name)
+        if found is None:
+            raise NotFound(f"there is no account {name!r}: `posthouse key create --account` makes one")
+        return found
+
     async def create_key(self, name: str = "", *, account: str = DEFAULT, secret: Secret | None = None) -> NewKey:
         """A key for the account of this name, which is made if there is none; a given secret instead of a new one."""
         if secret is not None and len(secret.reveal()) < SHORTEST_KEY:

@@ -39,6 +39,7 @@ from posthouse.store.inboxes import Inboxes
 from posthouse.store.jobs import Jobs
 from posthouse.store.journal import Journal
 from posthouse.store.lanes import Lanes
+from posthouse.store.logins import Logins
 from posthouse.store.mail import Mail
 from posthouse.store.outbox import Outbox
 from posthouse.store.packs import Packs
@@ -75,6 +76,10 @@ class Transaction:
     @cached_property
     def accounts(self) -> Accounts:
         return Accounts(self.connection)
+
+    @cached_property
+    def logins(self) -> Logins:
+        return Logins(self.connection)
 
     @cached_property
     def inboxes(self) -> Inboxes:

@@ -4,7 +4,7 @@ Two kinds of key: `id` is what the outside knows (a UUID), `number` is a small i
 carries order and references inside the database.
 """
 
-from posthouse.store.tables.accounts import accounts, api_keys
+from posthouse.store.tables.accounts import accounts, api_keys, logins
 from posthouse.store.tables.addresses import expired_inboxes, plus_address_emails, plus_addresses
 from posthouse.store.tables.base import Json, Number, Utc, Words, metadata
 from posthouse.store.tables.composing import contact_groups, contacts, drafts, group_members, templates
@@ -51,6 +51,7 @@ __all__ = [
     "inboxes",
     "journal",
     "live_connectors",
+    "logins",
     "mentions",
     "metadata",
     "moments",

@@ -1,4 +1,4 @@
-"""Accounts, and the keys that open them."""
+"""Accounts, the keys that open them, and who has signed in to the dashboard."""
 
 import sqlalchemy as sa
 
@@ -22,4 +22,15 @@ api_keys = sa.Table(
     sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("created_at", Utc, nullable=False),
     sa.Column("last_used_at", Utc),
+)
+
+logins = sa.Table(
+    "logins",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    of("accounts"),
+    of("api_keys", nullable=True),
+    sa.Column("created_at", Utc, nullable=False),
+    sa.Column("expires_at", Utc, nullable=False, index=True),
 )
