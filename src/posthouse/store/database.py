@@ -14,6 +14,8 @@ The differences, all of them here:
 
 import asyncio
 import json
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cached_property, partial
@@ -301,16 +303,29 @@ def _engine(url: str) -> AsyncEngine:
 def _set_pragmas(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, below
     cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 15000")
+    _keep_a_log(cursor)
     for pragma in (
-        "journal_mode = wal",
         "synchronous = full",  # a commit that was answered survives a power cut
-        "busy_timeout = 15000",
         "foreign_keys = on",
         "cache_size = -16000",
         "temp_store = memory",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _keep_a_log(cursor: Any) -> None:
+    """Switch to write-ahead logging, once for the file. Of two that do so at the same moment SQLite tells one at once
+    that the file is locked, however long it would wait."""
+    for pause in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0):
+        try:
+            cursor.execute("PRAGMA journal_mode = wal")
+        except sqlite3.OperationalError:
+            time.sleep(pause)
+        else:
+            return
+    cursor.execute("PRAGMA journal_mode = wal")
 
 
 def _begin(connection: sa.Connection) -> None:
