@@ -43,6 +43,7 @@ from posthouse.services.bounces import note_report
 from posthouse.services.composing import Composing
 from posthouse.services.connectors import Connectors
 from posthouse.services.contacts import Contacts
+from posthouse.services.conversations import Conversations
 from posthouse.services.delivering import Delivering
 from posthouse.services.drafts import Drafts
 from posthouse.services.extracting import Extracting
@@ -98,6 +99,7 @@ class App:
         try:
             yield self.services
         finally:
+            await self.services.conversations.close()
             await self.readers.close()
             await self.database.close()
 
@@ -177,6 +179,8 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         importing=Importing(database, intake, settings.inbox_domain),
         connectors=Connectors(database, mailbox, submission, check_search_terms, settings.inbox_domain, now),
         sync=sync,
+        running=sync.running,
+        conversations=Conversations(),
         mail=mail,
         extracting=Extracting(mail),
         threads=Threads(database),

@@ -256,6 +256,10 @@ CASES |= cases_webhooks.CASES
 OWN_CASES: dict[str, Callable[[Own], Call]] = {
     "getHealth": _nothing,
     "getConnectorState": _connector(),
+    "getConnectorProgress": _connector(),
+    "cancelConnectorSync": _connector(),
+    "getImapFolders": lambda own: Call(json=own.mailbox.imap()),
+    "getConnectorImapFolders": _connector(),
     "markInbox": _inbox(),
     "assertNoEmail": _inbox(json={"timeout": 1}),
 }

@@ -442,3 +442,31 @@ async def test_no_fault_of_the_mailbox_ends_the_watch(house: House) -> None:
         watcher.end()
         await task
         house.server.log.clear()
+
+
+async def test_a_cancelled_sync_goes_on_when_the_interval_is_over_and_not_before(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account, running = house.tenant.account.id, house.ours.sync.running
+    house.server.deliver(*(a_message(number) for number in range(3)))
+    house.server.hold = asyncio.Event()
+    watcher = house.watcher()
+    task = asyncio.create_task(watcher.run())
+    await until(lambda: house.server.last == "select INBOX", "the sync")
+    await running.cancel(account, house.connector.id)
+    house.server.hold.set()
+
+    async def planned() -> bool:
+        due_at = (await house.standing()).due_at
+        return due_at is not None and due_at - utc_now() > timedelta(minutes=4)
+
+    await until(planned, "a pause as long as the interval")
+    assert house.server.opened == 1
+    [event] = await house.events()
+    assert event.message == "cancelled: 0 of 3 messages are filed, the next sync goes on"
+    assert MomentKind.FAILED not in await house.kinds()
+    outcome = await house.ours.sync.run(account, house.connector.id)
+    assert len(outcome.email_ids) == 3
+    watcher.end()
+    async with asyncio.timeout(20):
+        await task

@@ -17,6 +17,7 @@ from posthouse.api import (
     health,
     importing,
     inboxes,
+    linking,
     sending,
     sent,
     state,
@@ -62,7 +63,7 @@ CONTROLLERS: tuple[APIRouter, ...] = (
     webhooks.router,
 )
 
-OWN: tuple[APIRouter, ...] = (health.router, waiting.own, state.router, webhooks.own)
+OWN: tuple[APIRouter, ...] = (health.router, waiting.own, state.router, linking.router, webhooks.own)
 """Operations that MailSlurp does not have."""
 
 

@@ -143,6 +143,9 @@ class Watcher:
                 return timedelta()
         except _SessionFailed as failed:  # the sync that failed has written it down
             hint = failed.retry_after
+        except _Cancelled:
+            await self._watching.plan_next(self._id, self._now() + brief.interval)
+            return brief.interval
         except NotFound:
             return _SHORT  # disabled or deleted this very moment
         except RemoteError as error:
@@ -285,6 +288,8 @@ class Watcher:
         self._pushed_at = None
         sync = self._sync.take_told if told else self._sync.run_in
         outcome = await sync(session, brief.connector, asked)
+        if outcome.cancelled:
+            raise _Cancelled
         if outcome.failure is not None:
             raise _SessionFailed(session.retry_after)
 
@@ -298,6 +303,10 @@ class _SessionFailed(Exception):
     def __init__(self, retry_after: timedelta | None) -> None:
         super().__init__()
         self.retry_after = retry_after
+
+
+class _Cancelled(Exception):
+    """Somebody has ended a sync in the session. It goes on when the interval is over, or when somebody asks."""
 
 
 def _next_look(brief: Brief, push: bool) -> timedelta:

@@ -7,6 +7,7 @@
     ├─ NotFound                        not there, or not yours              404   NOT_FOUND
     ├─ NoMatchInTime                   waited for, and did not come         408
     ├─ Conflict                        already so, or in use                409
+    │  └─ Cancelled                    somebody ended it                    409    SUCCESS
     ├─ TooLarge                        over a limit of ours                 413
     ├─ Unavailable                     our database does not answer         503
     └─ RemoteError                     .transient  .retry_after             502
@@ -75,6 +76,10 @@ class NoMatchInTime(PosthouseError):
 
 class Conflict(PosthouseError):
     """It exists already, or is in use."""
+
+
+class Cancelled(Conflict):
+    """Somebody has ended it before its time; what was done by then stays, and is whole."""
 
 
 class TooLarge(PosthouseError):

@@ -1,10 +1,13 @@
 """What happened: a line of an inbox's journal, one sync or send of a connector, and what was said meanwhile."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from posthouse.model.errors import FolderMissing, NotFound, RemoteError, Stage
+from posthouse.model.errors import Cancelled, FolderMissing, NotFound, RemoteError, Stage
+from posthouse.model.hearing import Ear, Reached, Said, deaf
 from posthouse.model.values import AccountId, ConnectorId, EmailId, EventId, InboxId
 
 
@@ -54,7 +57,7 @@ class EventStatus(StrEnum):
 def status_of(error: BaseException | None) -> EventStatus:
     """The status that tells of this end."""
     match error:
-        case None:
+        case None | Cancelled():  # it did as it was told, and what it had done is whole
             return EventStatus.SUCCESS
         case FolderMissing() | NotFound():
             return EventStatus.NOT_FOUND
@@ -97,11 +100,13 @@ class Transcript:
     """What was said on a connection, line by line, secrets masked by those who write it.
 
     Bounded: the first `head` lines and the last `tail` are kept, so that neither the sign-in nor the end is lost
-    to a long transfer between them.
+    to a long transfer between them. An ear hears all of it, and the stages that the connection reaches.
     """
 
     head: int = 400
     tail: int = 400
+    _ear: Ear = deaf
+    _stage: Stage | None = None
     _first: list[str] = field(default_factory=list)
     _last: list[str] = field(default_factory=list)
     _left_out: int = 0
@@ -109,6 +114,7 @@ class Transcript:
     def note(self, line: str) -> None:
         if not line.isprintable():
             line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+        self._ear(Said(line))
         if len(self._first) < self.head:
             self._first.append(line)
             return
@@ -116,6 +122,21 @@ class Transcript:
         if len(self._last) >= 2 * self.tail:
             self._left_out += len(self._last) - self.tail
             del self._last[: -self.tail]
+
+    def reach(self, stage: Stage) -> None:
+        """The connection is at this stage now."""
+        if stage is not self._stage:
+            self._stage = stage
+            self._ear(Reached(stage))
+
+    @contextmanager
+    def heard_by(self, ear: Ear) -> Iterator[None]:
+        """Let this ear hear what is said from now on, until the block ends."""
+        self._ear, self._stage = ear, None
+        try:
+            yield
+        finally:
+            self._ear = deaf
 
     def forget_since(self, count: int) -> None:
         """Leave out what has been noted since `count` was this, as far as it stands at the end."""

@@ -3,7 +3,7 @@
 `plan` decides, and needs no server to be tested. The port `Mailbox` is what a sync asks of a connection.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import blake2b
@@ -151,6 +151,8 @@ class SyncOutcome:
     logs: tuple[str, ...] | None = None
     failure: str | None = None
     seen: Snapshot | None = None
+    cancelled: bool = False
+    """Somebody has ended it, as `failure` says: nothing is wrong, and the next sync goes on."""
 
 
 class Wake(Protocol):
@@ -191,8 +193,13 @@ class Mailbox(Protocol):
         tells it; ascending. The folder is not opened anew."""
         ...
 
-    def fetch(self, identities: Sequence[Identity]) -> AsyncIterator[RawMessage]:
-        """The messages themselves, as they come; one that is gone meanwhile is left out."""
+    async def list_folders(self) -> list[Folder]:
+        """The folders of the mailbox, as the server lists them."""
+        ...
+
+    def fetch(self, identities: Sequence[Identity]) -> AsyncGenerator[RawMessage, None]:
+        """The messages themselves, as they come; one that is gone meanwhile is left out. Whoever leaves early and
+        closes the generator ends the session."""
         ...
 
     @property

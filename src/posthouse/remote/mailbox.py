@@ -130,7 +130,7 @@ class ImapMailbox:
         self._bounds = bounds
         self._again = again
         self._quirks = quirks_of(stream.host)
-        self._words = Words(settings, stream.host)
+        self._words = Words(settings, stream.host, transcript.reach)
         # Sizes are announced, and announced wrongly (Exchange): a message within its limit may be somewhat over it.
         most = message_limit + message_limit // 2
         self._session = Session(
@@ -254,7 +254,7 @@ class ImapMailbox:
             for identity in sorted(found, key=lambda identity: identity.uid):
                 yield identity
 
-    async def fetch(self, identities: Sequence[Identity]) -> AsyncIterator[RawMessage]:
+    async def fetch(self, identities: Sequence[Identity]) -> AsyncGenerator[RawMessage, None]:
         """The messages themselves, as they come; one that is gone meanwhile is left out.
 
         A message over the size limit, or one that the server does not give, comes as its header (or nothing at

@@ -65,7 +65,7 @@ class Stream:
         self._transcript = transcript
         self._tls = tls
         self._wire = Wire()
-        self._stage = Stage.NAME
+        self._reach_stage(Stage.NAME)
         self._busy = False
         self._aborted = False
 
@@ -302,7 +302,7 @@ class Stream:
     async def _reach(self, egress: Egress, name: str, addresses: Sequence[Address], port: int) -> None:
         if not 0 < port < 65536:
             raise Unreachable(f"there is no port {port}: ports are 1 to 65535")
-        self._stage = Stage.CONNECTION
+        self._reach_stage(Stage.CONNECTION)
         connection, pinned = await _first_to_answer(name, addresses, port)
         try:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -332,7 +332,8 @@ class Stream:
         patience.left -= loop.time() - before
 
     async def _start_tls(self, *, from_the_start: bool) -> None:
-        wire, self._stage = self._wire, Stage.TLS
+        wire = self._wire
+        self._reach_stage(Stage.TLS)
         if wire.holds_bytes:
             # RFC 3207 §6: whatever came before the handshake was said by somebody in the middle.
             raise (
@@ -368,6 +369,10 @@ class Stream:
             shown = f"sha256:{fingerprint(certificate)} {shown}"
         self._transcript.note(f"* {tls.version()}, certificate of {self.host} {shown}")
         check_pins(self._settings, self.host, certificate)
+
+    def _reach_stage(self, stage: Stage) -> None:
+        self._stage = stage
+        self._transcript.reach(stage)
 
     def _too_slow(self, within: float) -> Unreachable:
         if self._stage is Stage.NAME:

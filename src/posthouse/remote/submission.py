@@ -69,7 +69,7 @@ class SmtpSubmission:
         self._settings = settings
         self._stream = stream
         self._bounds = bounds
-        self._words = Words(settings, stream.host)
+        self._words = Words(settings, stream.host, transcript.reach)
         self._session = Session(note=transcript.note)
 
     async def sign_in(self) -> None:

@@ -5,7 +5,7 @@ first and by the server's words only where the code is silent; the words are sho
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -60,9 +60,10 @@ _STARTTLS_FIRST = re.compile(r"starttls", re.IGNORECASE)
 class Words:
     """Speaks of one server to the user. Nothing that it says holds a secret of the connection's settings."""
 
-    def __init__(self, settings: ServerSettings, host: str) -> None:
+    def __init__(self, settings: ServerSettings, host: str, reach: Callable[[Stage], None]) -> None:
         self._settings = settings
         self._host = host
+        self._reach = reach
         self._masked = Masked()
         for secret in (settings.password, settings.proxy.password if settings.proxy else None):
             if secret:
@@ -70,7 +71,8 @@ class Words:
 
     @contextmanager
     def at(self, stage: Stage) -> Iterator[None]:
-        """Turns what goes wrong inside into our errors, of this stage."""
+        """What is done inside is at this stage, and so is what goes wrong there, which is turned into our errors."""
+        self._reach(stage)
         try:
             yield
         except ProtocolError as error:

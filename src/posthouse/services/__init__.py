@@ -8,6 +8,7 @@ from posthouse.services.answering import Answering
 from posthouse.services.attachments import Attachments
 from posthouse.services.connectors import Connectors
 from posthouse.services.contacts import Contacts
+from posthouse.services.conversations import Conversations
 from posthouse.services.drafts import Drafts
 from posthouse.services.extracting import Extracting
 from posthouse.services.favourites import Favourites
@@ -19,6 +20,7 @@ from posthouse.services.logins import Logins
 from posthouse.services.mail import Mail
 from posthouse.services.outbox import Outbox
 from posthouse.services.reports import Reports
+from posthouse.services.running import Running
 from posthouse.services.sending import Sending
 from posthouse.services.sent import Sent
 from posthouse.services.sync import Sync
@@ -43,6 +45,8 @@ class Services:
     importing: Importing
     connectors: Connectors
     sync: Sync
+    running: Running
+    conversations: Conversations
     mail: Mail
     extracting: Extracting
     threads: Threads

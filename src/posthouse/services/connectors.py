@@ -17,9 +17,10 @@ from posthouse.model.connectors import (
 )
 from posthouse.model.errors import Conflict, NotFound, PosthouseError, RemoteError, Stage
 from posthouse.model.events import ConnectorEvent, EventType, TestResult, Transcript
+from posthouse.model.hearing import Ear, deaf
 from posthouse.model.mail import Submission
 from posthouse.model.standing import NO_PROBLEM
-from posthouse.model.sync import Mailbox
+from posthouse.model.sync import Folder, Mailbox
 from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, InboxId, Page, Slice, new_id
 from posthouse.services.inboxes import NewInbox, add_inbox
 from posthouse.services.required import require_connector, require_inbox
@@ -253,8 +254,9 @@ class Connectors:
 
     # Testing: a failure is a result here, not an error
 
-    async def test_imap(self, settings: ImapSettings) -> TestResult:
-        """Sign in with these settings and open the folder; nothing is read and nothing changed."""
+    async def test_imap(self, settings: ImapSettings, ear: Ear = deaf) -> TestResult:
+        """Sign in with these settings and open the folder; nothing is read and nothing changed. `ear` hears the
+        conversation and its stages while it goes on."""
 
         self._check_search_terms(settings.search_terms)
 
@@ -266,10 +268,10 @@ class Connectors:
                 await mailbox.close()
             return f"signed in at {settings.host} and opened {seen.folder}: {seen.exists} messages"
 
-        return await _tested(try_out)
+        return await _tested(try_out, ear)
 
-    async def test_smtp(self, settings: SmtpSettings) -> TestResult:
-        """Sign in with these settings; nothing is sent."""
+    async def test_smtp(self, settings: SmtpSettings, ear: Ear = deaf) -> TestResult:
+        """Sign in with these settings; nothing is sent. `ear` as in `test_imap`."""
 
         async def try_out(transcript: Transcript) -> str:
             submission = await self._open_submission(settings, transcript)
@@ -277,7 +279,15 @@ class Connectors:
             ready = f"{settings.host} is ready, without sign-in"
             return f"signed in at {settings.host}" if settings.username else ready
 
-        return await _tested(try_out)
+        return await _tested(try_out, ear)
+
+    async def folders(self, settings: ImapSettings) -> list[Folder]:
+        """The folders that a server has for these settings. Raises RemoteError, Invalid."""
+        mailbox = await self._open_mailbox(settings, Transcript())
+        try:
+            return await mailbox.list_folders()
+        finally:
+            await mailbox.close()
 
     # Events
 
@@ -341,10 +351,11 @@ def _signal(tx: Transaction, connector_id: ConnectorId) -> None:
     tx.signal("connectors")
 
 
-async def _tested(try_out: Callable[[Transcript], Awaitable[str]]) -> TestResult:
+async def _tested(try_out: Callable[[Transcript], Awaitable[str]], ear: Ear) -> TestResult:
     transcript = Transcript()
     try:
-        message = await try_out(transcript)
+        with transcript.heard_by(ear):
+            message = await try_out(transcript)
     except RemoteError as error:
         return TestResult(success=False, message=error.message, stage=error.stage, logs=tuple(transcript.lines))
     except PosthouseError as error:

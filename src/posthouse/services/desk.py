@@ -1,14 +1,15 @@
 """Where a long-lived session is lent: one mailbox sees one connection of ours, whoever wants something of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from posthouse.model.connectors import ImapSettings
 from posthouse.model.errors import RemoteError
 from posthouse.model.events import Transcript
+from posthouse.model.hearing import Ear, Said
 from posthouse.model.sync import Mailbox, Snapshot, Wake
 
 
@@ -30,6 +31,14 @@ class Session:
     def said_since(self, start: int) -> tuple[str, ...]:
         """How it was opened, and what has been said since the transcript's line of this number."""
         return (*self.opening, *self.transcript.since(start))
+
+    @contextmanager
+    def heard_by(self, ear: Ear) -> Iterator[None]:
+        """Let this ear hear how the session was opened, and what is said from now on until the block ends."""
+        for line in self.opening:
+            ear(Said(line))
+        with self.transcript.heard_by(ear):
+            yield
 
     def spoilt_by(self, error: BaseException) -> None:
         self.broken = True

@@ -9,7 +9,7 @@ own, so that a process that was paused for too long files nothing.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -35,6 +35,7 @@ from posthouse.model.sync import (
 )
 from posthouse.model.values import Clock, EmailId
 from posthouse.services.intake import Incoming, Intake, Prepared, TakenIn
+from posthouse.services.running import Advance
 from posthouse.store.database import Database, Transaction
 from posthouse.store.folders import Place
 
@@ -62,6 +63,7 @@ class Run:
     connector: Connector
     holder: UUID
     since: datetime | None
+    advance: Advance
     host: str = ""
     folder: str = ""
     search_terms: str = ""
@@ -96,7 +98,8 @@ class Fetching:
         self._batches = batches
 
     async def sync_folder(self, run: Run, mailbox: Mailbox) -> None:
-        """File what is new in the run's folder. Raises RemoteError, and LeaseLost when another process took over."""
+        """File what is new in the run's folder. Raises RemoteError, Cancelled when somebody has ended the run, and
+        LeaseLost when another process took over."""
         place = await self._place(run)
         run.looked_at = self._now()
         run.seen = seen = await mailbox.select(run.folder, place.cursor if place else None)
@@ -208,9 +211,12 @@ class Fetching:
     async def _fetch(self, run: Run, mailbox: Mailbox, place: Place, wanted: "_Wanted") -> None:
         """Fetch and file, so many at a time that even what is known of a huge folder fits in memory."""
         missing = wanted.missing
+        run.advance.begin(run.folder, len(missing))
         for start in range(0, len(missing), _AT_A_TIME):
+            run.advance.stop_if_cancelled()
             uids = missing[start : start + _AT_A_TIME]
             sizes = [identity async for identity in mailbox.identities(uids, message_ids=False)]
+            run.advance.count(sized=len(sizes), bytes=sum(identity.size for identity in sizes))
             affordable = await self._affordable(run, sizes)
             await self._fetch_some(run, mailbox, place, wanted, affordable)
             if len(affordable) < len(sizes):
@@ -238,7 +244,7 @@ class Fetching:
         by_uid = {identity.uid: identity for identity in identities}
         filings: deque[asyncio.Task[None]] = deque()
         try:
-            async for batch in self._batched(mailbox.fetch(identities)):
+            async for batch in self._batched(run, mailbox, by_uid):
                 if len(filings) == 2:
                     await filings.popleft()
                 before = filings[-1] if filings else None
@@ -253,16 +259,21 @@ class Fetching:
                     if isinstance(error, Exception):
                         raise error
 
-    async def _batched(self, messages: AsyncIterator[RawMessage]) -> AsyncIterator[list[RawMessage]]:
+    async def _batched(
+        self, run: Run, mailbox: Mailbox, identities: Mapping[int, Identity]
+    ) -> AsyncIterator[list[RawMessage]]:
         batch: list[RawMessage] = []
         size = 0
         try:
-            async for message in messages:
-                batch.append(message)
-                size += len(message.content)
-                if len(batch) >= self._batches.messages or size >= self._batches.bytes:
-                    yield batch
-                    batch, size = [], 0
+            async with aclosing(mailbox.fetch(list(identities.values()))) as messages:
+                async for message in messages:
+                    batch.append(message)
+                    size += len(message.content)
+                    run.advance.count(fetched=1, fetched_bytes=identities[message.uid].size)
+                    run.advance.stop_if_cancelled()
+                    if len(batch) >= self._batches.messages or size >= self._batches.bytes:
+                        yield batch
+                        batch, size = [], 0
         except PosthouseError:
             if batch:
                 yield batch
@@ -297,6 +308,7 @@ class Fetching:
                 cursor = replace(place.cursor, next_uid=wanted.first_missing)
                 await tx.folders.keep(run.connector.id, cursor, era=place.era)
             await tx.standings.count_usage(run.connector.id, self._now().date(), size)
+        run.advance.count(filed=len(uids))
         metrics.messages.inc(len(taken.new))
         metrics.message_bytes.inc(size)
         run.email_ids.extend(taken.new)

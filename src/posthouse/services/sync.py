@@ -20,8 +20,17 @@ import structlog
 
 from posthouse import metrics
 from posthouse.model.connectors import Connector, ImapSettings
-from posthouse.model.errors import Conflict, CredentialsRefused, NotFound, PosthouseError, RemoteError, Unavailable
+from posthouse.model.errors import (
+    Cancelled,
+    Conflict,
+    CredentialsRefused,
+    NotFound,
+    PosthouseError,
+    RemoteError,
+    Unavailable,
+)
 from posthouse.model.events import ConnectorEvent, EventType, Transcript, status_of
+from posthouse.model.hearing import Ear, deaf
 from posthouse.model.standing import NO_PROBLEM, Moment, MomentKind, Standing
 from posthouse.model.sync import Mailbox, Snapshot, SyncOutcome, Wake
 from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, new_id
@@ -30,6 +39,7 @@ from posthouse.services.fetching import Batches, Fetching, Run
 from posthouse.services.intake import Intake
 from posthouse.services.keeping import Keeper
 from posthouse.services.required import require_connector
+from posthouse.services.running import Advance, Running
 from posthouse.store.database import Database, Transaction
 
 log = structlog.get_logger()
@@ -47,14 +57,15 @@ _KEPT_LINES = 60  # of a long-lived session's conversation: its first, and its l
 class Asked:
     """What a run is to do. `folder` None is the connector's own; `by_itself`: nobody is told the outcome.
 
-    Who looks after the connector has written down with the outcome when the server told of news, and in how long
-    the folder is looked at next.
+    `ear` hears how it goes, from the moment when the run has its turn. Who looks after the connector has written down
+    with the outcome when the server told of news, and in how long the folder is looked at next.
     """
 
     since: datetime | None = None
     folder: str | None = None
     logging: bool = False
     by_itself: bool = False
+    ear: Ear = deaf
     pushed_at: datetime | None = None
     next_in: timedelta | None = None
 
@@ -86,6 +97,7 @@ class Sync:
         self._open_mailbox = open_mailbox
         self._now = now
         self._turns: WeakValueDictionary[ConnectorId, asyncio.Lock] = WeakValueDictionary()
+        self.running = Running(database, now)
         self._keeper = Keeper(self._prolong, lambda: LEASE)
         self._desks: dict[ConnectorId, Desk] = {}
         self._refreshing: dict[ConnectorId, asyncio.Task[SyncOutcome]] = {}
@@ -100,16 +112,18 @@ class Sync:
         since: datetime | None = None,
         folder: str | None = None,
         logging: bool = False,
+        ear: Ear = deaf,
     ) -> SyncOutcome:
         """Sync a connector now, and say how it went: a failure is an outcome with `failure`, not an error.
 
         `since` leaves older mail where it is, for a later run without it; `folder` is synced instead of the
-        connector's own. Raises NotFound for a connector that is not there, Unavailable when another process is
-        at it all the time.
+        connector's own. `ear` hears the conversation while it goes on, and how far the sync has come; in a session
+        that is there already it hears first how that was opened. Raises NotFound for a connector that is not there,
+        Unavailable when another process is at it all the time.
         """
         async with self._database.reading() as tx:
             connector = await require_connector(tx, account, connector_id)
-        asked = Asked(since=since, folder=folder, logging=logging)
+        asked = Asked(since=since, folder=folder, logging=logging, ear=ear)
         if (desk := self._desks.get(connector_id)) is not None:
             async with desk.borrow() as session:
                 if session is not None:
@@ -168,7 +182,8 @@ class Sync:
         async def work(run: Run) -> None:
             session.seen = None
             try:
-                await self._fetch(run, asked, session.settings, session.mailbox)
+                with session.heard_by(asked.ear):
+                    await self._fetch(run, asked, session.settings, session.mailbox)
             except BaseException as error:
                 session.spoilt_by(error)
                 raise
@@ -182,7 +197,7 @@ class Sync:
         seen, settings, start = session.seen, session.settings, session.transcript.count
         if seen is None or settings.search_terms or asked.folder is not None:
             return await self.run_in(session, connector, asked)
-        run = Run(connector=connector, holder=uuid4(), since=None)
+        run = Run(connector=connector, holder=uuid4(), since=None, advance=Advance(self._now))
         run.host, run.folder = settings.host, settings.folder
         failed: Exception | None = None
         async with self._turns.setdefault(connector.id, asyncio.Lock()):
@@ -232,11 +247,12 @@ class Sync:
 
         async def work(run: Run) -> None:
             settings = await self._settings(connector)
-            mailbox = await self._open_mailbox(settings, transcript)
-            try:
-                await self._fetch(run, asked, settings, mailbox)
-            finally:
-                await mailbox.close()
+            with transcript.heard_by(asked.ear):
+                mailbox = await self._open_mailbox(settings, transcript)
+                try:
+                    await self._fetch(run, asked, settings, mailbox)
+                finally:
+                    await mailbox.close()
 
         return await self._accounted(connector, asked, work, lambda: transcript.lines)
 
@@ -267,16 +283,20 @@ class Sync:
     ) -> SyncOutcome:
         """Do the work in its turn, and write down how it went."""
         async with self._turn(connector.id) as turn:
-            run = Run(connector=connector, holder=turn.holder, since=asked.since)
-            error: Exception | None = None
-            began = time.monotonic()
-            try:
-                await work(run)
-            except PosthouseError as failed:
-                error = failed
-            except Exception as failed:
-                log.exception("a sync failed by a fault of ours", connector=str(connector.id))
-                error = failed
+            with self.running.run(connector.id, asked.ear) as advance:
+                run = Run(connector=connector, holder=turn.holder, since=asked.since, advance=advance)
+                error: Exception | None = None
+                began = time.monotonic()
+                try:
+                    await work(run)
+                except Cancelled as ended:
+                    ended.say_more(advance.so_far)
+                    error = ended
+                except PosthouseError as failed:
+                    error = failed
+                except Exception as failed:
+                    log.exception("a sync failed by a fault of ours", connector=str(connector.id))
+                    error = failed
             self._count(began, error)
             async with self._database.transaction() as tx:
                 event = await self._note(tx, run, error, asked, lines())
@@ -325,6 +345,7 @@ class Sync:
             logs=tuple(lines) if asked.logging else None,
             failure=failure,
             seen=run.seen,
+            cancelled=isinstance(error, Cancelled),
         )
 
     async def _stand(

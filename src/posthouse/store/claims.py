@@ -20,7 +20,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from posthouse.model.errors import Conflict
+from posthouse.model.errors import Cancelled, Conflict
 from posthouse.model.values import ConnectorId
 from posthouse.store.tables import Utc, live_connectors, standings, workers
 
@@ -40,6 +40,10 @@ _GIVE_LEASE_BACK = (
     .where(_THIS, standings.c.lease_holder == sa.bindparam("holder"))
     .values(lease_holder=None, leased_until=None)
 )
+
+
+REVOKED = UUID(int=0)
+"""The holder of a lease whose sync somebody has ended. It prolongs nothing, so the lease ends by itself."""
 
 
 class LeaseLost(Conflict):
@@ -155,12 +159,27 @@ class Claims:
         )
         return set((await self._connection.scalars(prolonged)).all())
 
+    async def leased(self, connector: ConnectorId, now: datetime) -> UUID | None:
+        """Who syncs this connector just now; nothing is locked."""
+        clock = await moment(self._connection, now)
+        query = sa.select(standings.c.lease_holder).where(_THIS, standings.c.leased_until >= clock)
+        holder: UUID | None = await self._connection.scalar(query, {"connector": connector})
+        return holder
+
+    async def revoke(self, connector: ConnectorId) -> None:
+        """Take a lease away from whoever has it: what he has not filed yet he files no more."""
+        leased = sa.update(standings).where(_THIS, standings.c.lease_holder.is_not(None))
+        await self._connection.execute(leased.values(lease_holder=REVOKED), {"connector": connector})
+
     async def give_back(self, connector: ConnectorId, holder: UUID) -> None:
         await self._connection.execute(_GIVE_LEASE_BACK, {"connector": connector, "holder": holder})
 
     async def hold(self, connector: ConnectorId, holder: UUID) -> None:
-        """Make sure, until this transaction ends, that the lease is ours. Raises LeaseLost."""
+        """Make sure, until this transaction ends, that the lease is ours. Raises LeaseLost, and Cancelled when it was
+        revoked."""
         lease = (await self._connection.execute(_LEASE, {"connector": connector})).first()
+        if lease is not None and lease.lease_holder == REVOKED:
+            raise Cancelled("cancelled")
         if lease is None or lease.lease_holder != holder:
             raise LeaseLost("another process has taken this sync over")
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from posthouse.api.wire.common import Moment, WireModel
 from posthouse.model import standing
+from posthouse.services.running import UnderWay
 from posthouse.services.watching import Report
 
 
@@ -83,4 +84,42 @@ class ConnectorStateDto(WireModel):
             problem_since=known.problem_since,
             last_words=known.last_words,
             timeline=[ConnectorMomentDto.of(moment) for moment in report.timeline],
+        )
+
+
+class ConnectorProgressDto(WireModel):
+    """How far the sync that goes on just now has come. Of the `messages` that are wanted, `fetchedMessages` have come
+    and `filedMessages` are in the inbox; `bytes` are their sizes together, estimated until all are known. What is not
+    known is null: all of it when nothing is `running`, or another process of this server is at it."""
+
+    connector_id: UUID
+    running: bool
+    ending: bool
+    folder: str | None
+    messages: int | None
+    fetched_messages: int | None
+    filed_messages: int | None
+    bytes: int | None
+    fetched_bytes: int | None
+    bytes_per_second: float | None
+    seconds_left: float | None
+    started_at: Moment | None
+
+    @classmethod
+    def of(cls, connector_id: UUID, under_way: UnderWay | None) -> Self:
+        known = under_way.progress if under_way else None
+        speed, left = (known.bytes_per_second, known.time_left) if known else (None, None)
+        return cls(
+            connector_id=connector_id,
+            running=under_way is not None,
+            ending=under_way is not None and under_way.ending,
+            folder=known.folder if known else None,
+            messages=known.messages if known else None,
+            fetched_messages=known.fetched if known else None,
+            filed_messages=known.filed if known else None,
+            bytes=known.expected_bytes if known else None,
+            fetched_bytes=known.fetched_bytes if known else None,
+            bytes_per_second=None if speed is None else round(speed, 1),
+            seconds_left=None if left is None else round(left.total_seconds(), 1),
+            started_at=known.began_at if known else None,
         )
