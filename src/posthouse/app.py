@@ -40,6 +40,7 @@ from posthouse.services.addressing import Addressing
 from posthouse.services.answering import Answering
 from posthouse.services.attachments import Attachments
 from posthouse.services.bounces import note_report
+from posthouse.services.browsing import Browsing
 from posthouse.services.composing import Composing
 from posthouse.services.connectors import Connectors
 from posthouse.services.contacts import Contacts
@@ -63,6 +64,7 @@ from posthouse.services.reports import Reports
 from posthouse.services.sending import Sending
 from posthouse.services.sent import Sent
 from posthouse.services.sentfolder import SentFolder
+from posthouse.services.showing import Showing
 from posthouse.services.sync import Sync
 from posthouse.services.telling import Telling
 from posthouse.services.templates import Templates
@@ -182,6 +184,8 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         running=sync.running,
         conversations=Conversations(),
         mail=mail,
+        browsing=Browsing(database),
+        showing=Showing(mail),
         extracting=Extracting(mail),
         threads=Threads(database),
         favourites=Favourites(database),

@@ -6,7 +6,7 @@ tree. Text is made from its tokens alone; whatever builds a tree is only given t
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from html.entities import html5
 
@@ -241,24 +241,32 @@ _STYLES = {
 }  # fmt: skip
 # nh3 copies all of a text again for each character reference in it.
 _ESCAPES = 100_000
-_SAFE_IMAGE = re.compile(r"data:image/(?:png|gif|jpeg|webp);base64,", re.IGNORECASE)
+SAFE_IMAGE = re.compile(r"data:image/(?:png|gif|jpeg|webp);base64,", re.IGNORECASE)
 
 
 def _filter(tag: str, attribute: str, value: str) -> str | None:
     if attribute == "style" and ("url" in value.lower() or "\\" in value or "expression" in value.lower()):
         return None
-    if value[:5].lower() == "data:" and not (tag == "img" and _SAFE_IMAGE.match(value)):
+    if value[:5].lower() == "data:" and not (tag == "img" and SAFE_IMAGE.match(value)):
         return None
     if attribute == "src" and value[:7].lower() == "mailto:":
         return None
     return value
 
 
-def _cleaner(links: LinkBehaviour) -> nh3.Cleaner:
+Image = Callable[[str], str | None]
+"""What is to stand for an image's address: None leaves the image out, and its text stands there."""
+
+
+def _cleaner(links: LinkBehaviour, image: Image | None = None) -> nh3.Cleaner:
+    def with_images(tag: str, attribute: str, value: str) -> str | None:
+        filtered = _filter(tag, attribute, value)
+        return image(filtered) if image and filtered is not None and (tag, attribute) == ("img", "src") else filtered
+
     return nh3.Cleaner(
         tags=_TAGS,
         attributes=_ATTRIBUTES | ({"a": set()} if links is LinkBehaviour.DISABLED else {}),
-        attribute_filter=_filter,
+        attribute_filter=with_images if image else _filter,
         url_schemes={"http", "https", "mailto", "tel", "cid", "data"},
         url_relative="deny",
         filter_style_properties=_STYLES,
@@ -270,12 +278,13 @@ def _cleaner(links: LinkBehaviour) -> nh3.Cleaner:
 _CLEANERS = {links: _cleaner(links) for links in LinkBehaviour}
 
 
-def displayable(markup: str, links: LinkBehaviour = LinkBehaviour.PRESERVE) -> str:
+def displayable(markup: str, links: LinkBehaviour = LinkBehaviour.PRESERVE, image: Image | None = None) -> str:
     """`markup` that runs nothing and belongs into a sandboxed frame.
 
-    Images keep their addresses: whether remote ones may load is for the frame's content security policy.
+    Images keep their addresses, where `image` doesn't say otherwise: whether remote ones may load is for the frame's
+    content security policy. Nothing else in it has an address that a browser would fetch by itself.
     """
     safe = bounded(markup)
     if safe.count("&") > _ESCAPES:
         return f"<pre>{escape(text(markup))}</pre>"
-    return _CLEANERS[links].clean(safe)
+    return (_cleaner(links, image) if image else _CLEANERS[links]).clean(safe)

@@ -6,6 +6,7 @@ from posthouse.services.accounts import Accounts
 from posthouse.services.addresses import PlusAddresses
 from posthouse.services.answering import Answering
 from posthouse.services.attachments import Attachments
+from posthouse.services.browsing import Browsing
 from posthouse.services.connectors import Connectors
 from posthouse.services.contacts import Contacts
 from posthouse.services.conversations import Conversations
@@ -23,6 +24,7 @@ from posthouse.services.reports import Reports
 from posthouse.services.running import Running
 from posthouse.services.sending import Sending
 from posthouse.services.sent import Sent
+from posthouse.services.showing import Showing
 from posthouse.services.sync import Sync
 from posthouse.services.telling import Telling
 from posthouse.services.templates import Templates
@@ -48,6 +50,8 @@ class Services:
     running: Running
     conversations: Conversations
     mail: Mail
+    browsing: Browsing
+    showing: Showing
     extracting: Extracting
     threads: Threads
     favourites: Favourites

@@ -147,8 +147,9 @@ class Mail:
 
     async def favour(self, account: AccountId, email_id: EmailId, favourite: bool = True) -> None:
         async with self._database.transaction() as tx:
-            await _require(tx, account, email_id)
+            email = await _require(tx, account, email_id)
             await tx.mail.mark_favourite(account, email_id, favourite, self._now())
+            tx.signal(f"inbox:{email.inbox_id}")
 
     async def delete(self, account: AccountId, email_id: EmailId) -> None:
         await self.get(account, email_id)

@@ -30,6 +30,7 @@ from posthouse.model.errors import Conflict, Unavailable
 from posthouse.store import migrate, sqlite
 from posthouse.store.accounts import Accounts
 from posthouse.store.addresses import ExpiredInboxes, PlusAddresses
+from posthouse.store.browsing import Browsing
 from posthouse.store.claims import Claims
 from posthouse.store.composing import Contacts, Drafts, Groups, Templates
 from posthouse.store.connectors import Connectors
@@ -126,6 +127,10 @@ class Transaction:
     @cached_property
     def mail(self) -> Mail:
         return Mail(self.connection)
+
+    @cached_property
+    def browsing(self) -> Browsing:
+        return Browsing(self.connection)
 
     @cached_property
     def uploads(self) -> Uploads:

@@ -90,11 +90,11 @@ class Inboxes:
         return {row.email_address: (row.account_id, row.id) for row in await self._connection.execute(query)}
 
     async def page(self, account: AccountId, query: InboxQuery) -> Page[Inbox]:
-        return await read_page(self._connection, _matching(_query(account), query), query.slice, _inbox)
+        return await read_page(self._connection, matching_inboxes(_query(account), query), query.slice, inbox_of)
 
     async def ids(self, account: AccountId, query: InboxQuery = InboxQuery()) -> list[InboxId]:
         """All that the query asks for, whatever its page and size."""
-        found = _matching(sa.select(inboxes.c.id).where(inboxes.c.account_id == account), query)
+        found = matching_inboxes(sa.select(inboxes.c.id).where(inboxes.c.account_id == account), query)
         found = bounded(found, inboxes.c.created_at, query.slice)
         return list((await self._connection.scalars(found.order_by(inboxes.c.number))).all())
 
@@ -135,7 +135,7 @@ class Inboxes:
 
     async def _one(self, query: sa.Select[Any]) -> Inbox | None:
         row = (await self._connection.execute(query)).mappings().first()
-        return None if row is None else _inbox(row)
+        return None if row is None else inbox_of(row)
 
 
 def _query(account: AccountId) -> sa.Select[Any]:
@@ -146,7 +146,7 @@ def _query(account: AccountId) -> sa.Select[Any]:
     )
 
 
-def _matching(found: sa.Select[Any], query: InboxQuery) -> sa.Select[Any]:
+def matching_inboxes(found: sa.Select[Any], query: InboxQuery) -> sa.Select[Any]:
     """The query without its bounds on creation."""
     wanted: list[sa.ColumnElement[bool]] = []
     if query.search:
@@ -173,7 +173,7 @@ def _matching(found: sa.Select[Any], query: InboxQuery) -> sa.Select[Any]:
     return found.where(*wanted)
 
 
-def _inbox(row: Row) -> Inbox:
+def inbox_of(row: Row) -> Inbox:
     return Inbox(
         id=row["id"],
         account_id=row["account_id"],

@@ -77,6 +77,17 @@ emails = sa.Table(
     sa.Index(None, "inbox_id", "digest"),
 )
 
+# What is unread, counted and listed without a look at the rest.
+sa.Index(
+    "ix_emails_unread",
+    emails.c.account_id,
+    emails.c.inbox_id,
+    emails.c.read,
+    emails.c.number,
+    sqlite_where=~emails.c.read,
+    postgresql_where=~emails.c.read,
+)
+
 attachments = sa.Table(
     "attachments",
     metadata,
