@@ -34,6 +34,7 @@ from posthouse.remote.quirks import files_sent
 from posthouse.remote.submission import open_submission
 from posthouse.remote.web import post_to
 from posthouse.services import Services
+from posthouse.services.about import About
 from posthouse.services.accounts import Accounts
 from posthouse.services.addresses import PlusAddresses
 from posthouse.services.addressing import Addressing
@@ -190,7 +191,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         threads=Threads(database),
         favourites=Favourites(database),
         sending=Sending(database, blobs, Addressing(database), Composing(database, blobs, now), local, outbox, now),
-        answering=Answering(mail),
+        answering=Answering(database, mail),
         drafts=Drafts(database, now),
         templates=Templates(database, now),
         contacts=Contacts(database, now),
@@ -204,6 +205,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         webhooks=Webhooks(database, poster, now),
         webhook_results=WebhookResults(database, now),
         telling=Telling(database, poster, now),
+        about=About(database, blobs, now),
     )
     return App(settings, database, blobs, services, readers, now)
 

@@ -12,6 +12,7 @@ import pytest
 from posthouse.model.errors import Invalid, NotFound
 from posthouse.model.mail import Email, Inbox, Outgoing, SendState, SentEmail
 from posthouse.model.values import ContactId, EmailId, GroupId, TemplateId, new_id, utc_now
+from posthouse.services.answering import Answer
 from posthouse.services.contacts import NewContact
 
 from .posting import DOMAIN, Post, a_post
@@ -134,6 +135,52 @@ async def test_a_text_is_forwarded_as_a_text_under_the_subject_that_was_wished(p
         "---------- Forwarded message ----------\nFrom: bob@x.example\nDate: Mon, 02 Nov 2026 10:00 +0000\nSubject: s\n"
         "\nline\n> quoted\n"
     )
+
+
+async def test_an_answer_to_all_is_proposed_to_everybody_else_once(post: Post) -> None:
+    ann = await post.connector("ann")
+    raw = (
+        b'From: Bob <bob@elsewhere.example>\r\nTo: ANN@provider.example, "Eve, E." <eve@elsewhere.example>\r\n'
+        b"Cc: Bob <BOB@elsewhere.example>, eve@elsewhere.example, tom@elsewhere.example\r\n"
+        b"Date: Sun, 22 Nov 2026 20:00:00 +0000\r\nSubject: Hi\r\nMessage-ID: <1@elsewhere.example>\r\n\r\n"
+        b"One\r\n> two\r\n\r\nthree\r\n"
+    )
+    email = await post.services.importing.take_in(post.account.id, ann.inbox_id, raw, rename=False)
+    reply = await post.services.answering.proposal(post.account.id, email, Answer.REPLY)
+    assert ([one.email for one in reply.to], reply.cc, reply.subject) == (["bob@elsewhere.example"], (), "Re: Hi")
+    said = "On Sun, 22 Nov 2026 20:00 +0000, Bob <bob@elsewhere.example> wrote:\n> One\n>> two\n>\n> three\n"
+    assert reply.text == f"\n\n{said}"
+    to_all = await post.services.answering.proposal(post.account.id, email, Answer.REPLY_ALL)
+    assert to_all.to == reply.to
+    assert [str(one) for one in to_all.cc] == ["Eve, E. <eve@elsewhere.example>", "tom@elsewhere.example"]
+
+
+async def test_a_forward_is_proposed_with_its_text_and_all_its_attachments(post: Post) -> None:
+    ann = await post.inbox("ann")
+    email = await received(post, ann)
+    proposal = await post.services.answering.proposal(post.account.id, email, Answer.FORWARD)
+    assert (proposal.to, proposal.subject) == ((), "Fwd: Hi")
+    assert [one.name for one in proposal.attachments] == ["attachment-1.png", "März.pdf"]
+    assert "From: Bob" in proposal.text
+    assert proposal.text.rstrip().endswith("Hello")
+
+
+async def test_what_is_written_by_hand_is_put_where_it_belongs(post: Post) -> None:
+    ann = await post.inbox("ann")
+    email = await received(post, ann, Message_ID="<2@x.example>", References="<1@x.example>")
+    wish = Outgoing(to=("eve@elsewhere.example",), subject="Something else")
+    placed = await post.services.answering.placed(post.account.id, email, Answer.REPLY, wish)
+    assert (placed.in_reply_to, placed.references) == ("2@x.example", ("1@x.example", "2@x.example"))
+    assert (placed.to, placed.subject) == (wish.to, wish.subject)
+    forward = await post.services.answering.placed(post.account.id, email, Answer.FORWARD, wish)
+    assert (forward.in_reply_to, forward.references) == ("", placed.references)
+
+
+async def test_nothing_is_proposed_for_another_accounts_email(post: Post) -> None:
+    email = await received(post, await post.inbox("ann"))
+    other = (await post.services.accounts.create_key(account="other")).account
+    with pytest.raises(NotFound):
+        await post.services.answering.proposal(other.id, email, Answer.REPLY)
 
 
 async def test_moustaches_are_filled_in_where_something_is_given(post: Post) -> None:

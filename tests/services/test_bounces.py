@@ -156,6 +156,9 @@ async def test_who_is_refused_at_once_is_a_bounce_too(post: Post, ann: Connector
     both = await bounces(post, ann)
     assert [[one.recipient for one in bounce.recipients] for bounce in both] == [[BOB], [BOB]]
     assert {one.status for bounce in both for one in bounce.recipients} == {"5.1.1"}
+    refused_once = both[0].sent_id
+    assert refused_once is not None
+    assert await post.services.reports.bounces(post.account.id, refused_once) == both[:1]
 
 
 async def test_who_is_put_off_is_no_bounce(post: Post, ann: Connector) -> None:

@@ -33,6 +33,7 @@ from posthouse.model.values import (
 )
 from posthouse.model.webhooks import (
     Answer,
+    Backlog,
     Call,
     EventName,
     Health,
@@ -611,6 +612,37 @@ async def test_what_was_given_up_is_told_again_when_asked(house: House) -> None:
     assert await house.outcomes() == [ResultType.REDRIVEN] * 2 + [ResultType.SUCCESS] * 2
     assert await house.results.unseen_failures(house.account) == 0
     assert await house.results.redrive_all(house.account) == 0
+
+
+async def test_one_webhooks_backlog_is_known_and_told_again_without_the_others(house: House) -> None:
+    hook, other = await house.hook(), await house.hook()
+    house.telling._patience = timedelta()
+    house.receiver.decide = lambda _: 500
+    await house.receive(a_message(1))
+    await house.tell_until_rest()
+    assert await house.results.backlog(house.account) == {hook.id: Backlog(0, 1), other.id: Backlog(0, 1)}
+    house.receiver.decide = lambda _: 200
+    assert await house.results.redrive_all(house.account, hook.id) == 1
+    assert await house.results.backlog(house.account) == {hook.id: Backlog(1, 0), other.id: Backlog(0, 1)}
+    await house.tell()
+    assert await house.results.backlog(house.account) == {other.id: Backlog(0, 1)}
+    stranger = await add_tenant(house.database, "stranger")
+    assert await house.results.backlog(stranger.account.id) == {}
+    with pytest.raises(NotFound):
+        await house.results.redrive_all(stranger.account.id, other.id)
+
+
+async def test_what_was_said_can_be_read_beside_its_result(house: House) -> None:
+    await house.hook()
+    await house.receive(a_message(1))
+    await house.tell()
+    [result] = (await house.results.page(house.account, ResultQuery(slice=Slice()))).items
+    message = await house.results.told(house.account, result.id)
+    assert message is not None
+    assert message.body.encode() == house.receiver.heard[0].body
+    stranger = await add_tenant(house.database, "stranger")
+    with pytest.raises(NotFound):
+        await house.results.told(stranger.account.id, result.id)
 
 
 async def test_one_result_is_told_again_under_its_id(house: House) -> None:

@@ -275,6 +275,10 @@ class SendState(StrEnum):
     FAILED = "failed"
 
 
+SENT = (SendState.ACCEPTED, SendState.UNKNOWN)
+"""It was sent, or may have been."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentEmail:
     """An email that we sent, or tried to, or shall.

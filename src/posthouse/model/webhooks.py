@@ -139,6 +139,14 @@ class Message:
     attachment_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many messages wait to be said, and how many we have given up."""
+
+    waiting: int = 0
+    given_up: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One time that a message was said. `extract` begins the receiver's answer, or tells why there is none."""

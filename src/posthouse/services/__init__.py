@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from posthouse.services.about import About
 from posthouse.services.accounts import Accounts
 from posthouse.services.addresses import PlusAddresses
 from posthouse.services.answering import Answering
@@ -70,3 +71,4 @@ class Services:
     webhooks: Webhooks
     webhook_results: WebhookResults
     telling: Telling
+    about: About

@@ -11,6 +11,9 @@ from posthouse.store.database import Database, Transaction
 
 DEFAULT = "default"
 SHORTEST_KEY = 16
+LONGEST_NAME = 100
+MOST_KEYS = 1000
+"""Of one account, after which only the command line makes more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,20 @@ class Accounts:
         """A key for the account of this name, which is made if there is none; a given secret instead of a new one."""
         if secret is not None and len(secret.reveal()) < SHORTEST_KEY:
             raise Invalid(f"an API key has at least {SHORTEST_KEY} characters")
-        secret = secret or Secret(new_key())
         async with self._database.transaction() as tx:
-            owner = await self._account(tx, account)
-            key = self._key(owner, name or "unnamed", secret)
-            await tx.accounts.add_key(key, key_digest(secret.reveal()))
-        return NewKey(key, owner, secret)
+            return await self._add_key(tx, await self._account(tx, account), name, secret or Secret(new_key()))
+
+    async def another_key(self, account: AccountId, name: str = "") -> NewKey:
+        """One more key for an account. Raises Invalid when its name is too long, or the account has too many."""
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            raise Invalid(f"a key's name is one line of at most {LONGEST_NAME} characters")
+        async with self._database.transaction() as tx:
+            owner = await tx.accounts.by_id(account)
+            if owner is None:
+                raise NotFound("there is no such account")
+            if len(await tx.accounts.keys(account)) >= MOST_KEYS:
+                raise Invalid(f"an account may have {MOST_KEYS} keys: revoke some")
+            return await self._add_key(tx, owner, name, Secret(new_key()))
 
     async def first_key(self, given: Secret | None) -> NewKey | None:
         """The key that a fresh installation starts with: the given one, or a new one. None when it is there already."""
@@ -89,10 +100,21 @@ class Accounts:
         async with self._database.reading() as tx:
             return await tx.accounts.keys()
 
-    async def revoke(self, key: UUID) -> None:
+    async def keys_of(self, account: AccountId) -> list[ApiKey]:
+        """An account's keys, oldest first."""
+        async with self._database.reading() as tx:
+            return [key for key, _ in await tx.accounts.keys(account)]
+
+    async def revoke(self, key: UUID, account: AccountId | None = None) -> None:
+        """From now on this key opens nothing. Raises NotFound, too when it is not of the account that is named."""
         async with self._database.transaction() as tx:
-            if not await tx.accounts.remove_key(key):
+            if not await tx.accounts.remove_key(key, account):
                 raise NotFound(f"there is no key {key}: `posthouse key list` shows them")
+
+    async def _add_key(self, tx: Transaction, owner: Account, name: str, secret: Secret) -> NewKey:
+        key = self._key(owner, name or "unnamed", secret)
+        await tx.accounts.add_key(key, key_digest(secret.reveal()))
+        return NewKey(key, owner, secret)
 
     async def _account(self, tx: Transaction, name: str) -> Account:
         account = await tx.accounts.by_name(name)

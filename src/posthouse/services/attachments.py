@@ -1,11 +1,13 @@
 """Attachments by themselves: uploaded to be sent, and all of them in one list whichever way they came."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import uuid5
 
 from posthouse.mime.reading import content
-from posthouse.model.errors import Invalid, NotFound, TooLarge
+from posthouse.model.errors import Conflict, Invalid, NotFound, TooLarge
 from posthouse.model.mail import AttachmentEntry, Upload
 from posthouse.model.values import AccountId, Clock, EmailId, InboxId, Page, SentId, Slice, UploadId, new_id
 from posthouse.store.blobs import Blobs
@@ -17,10 +19,13 @@ UNKNOWN_TYPE = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUpload:
+    """Bytes to keep. The same bytes under the same name are kept once for a `key`, however often they are sent."""
+
     content: bytes
     name: str | None = None
     content_type: str | None = None
     content_id: str | None = None
+    key: str = ""
 
 
 class Attachments:
@@ -43,9 +48,12 @@ class Attachments:
             if text and not text.isprintable():
                 raise Invalid(f"{field} must not hold line breaks or control characters")
         now = self._now()
+        id_ = UploadId(_repeatable(account, new) if new.key else f"{int(now.timestamp())}-{new_id(now)}")
+        if new.key and (kept := await self._kept(account, id_)) is not None:
+            return kept
         [stored] = await self._blobs.put([new.content])
         upload = Upload(
-            id=UploadId(f"{int(now.timestamp())}-{new_id(now)}"),
+            id=id_,
             account_id=account,
             name=new.name or "unnamed",
             content_type=content_type,
@@ -53,10 +61,21 @@ class Attachments:
             created_at=now,
             stored=stored,
         )
-        async with self._database.transaction() as tx:
-            await tx.packs.use([stored.pack], now)
-            await tx.uploads.add(upload)
+        try:
+            async with self._database.transaction() as tx:
+                await tx.packs.use([stored.pack], now)
+                await tx.uploads.add(upload)
+        except Conflict:
+            # The same request was a moment ahead of us.
+            await self._blobs.remove([stored.pack])
+            if (kept := await self._kept(account, id_)) is None:
+                raise
+            return kept
         return upload
+
+    async def _kept(self, account: AccountId, id_: UploadId) -> Upload | None:
+        async with self._database.reading() as tx:
+            return await tx.uploads.get(account, id_)
 
     async def page(
         self,
@@ -114,6 +133,11 @@ class Attachments:
             stored = await tx.uploads.remove_all(account)
             freed = await tx.packs.release(one.pack for one in stored)
             tx.after_commit(lambda: self._blobs.remove(freed))
+
+
+def _repeatable(account: AccountId, new: NewUpload) -> str:
+    """The same id for the same upload."""
+    return str(uuid5(account, f"{new.key} {hashlib.sha256(new.content).hexdigest()} {new.name}"))
 
 
 def _missing(attachment: str) -> NotFound:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from posthouse.model.errors import Conflict, NotFound
 from posthouse.model.mail import SendState
 from posthouse.model.outbox import Job, JobStatus
-from posthouse.model.values import AccountId, Clock, InboxId, JobId, Page, Slice
+from posthouse.model.values import AccountId, Clock, InboxId, JobId, Page, SentId, Slice
 from posthouse.services.required import require_inbox
 from posthouse.store.database import Database, Transaction
 
@@ -27,6 +27,11 @@ class Jobs:
         async with self._database.reading() as tx:
             return await _require(tx, account, job_id)
 
+    async def of_sent(self, account: AccountId, sent_id: SentId) -> Job | None:
+        """The job by which an email is, or was, to be sent at a certain time; None when it was not scheduled."""
+        async with self._database.reading() as tx:
+            return await tx.jobs.by_sent(account, sent_id)
+
     async def cancel(self, account: AccountId, job_id: JobId) -> Job:
         """See to it that it is never sent. Raises Conflict when it is being sent, or was."""
         async with self._database.transaction() as tx:
@@ -40,6 +45,7 @@ class Jobs:
             now = self._now()
             await tx.jobs.cancel(job_id, now)
             await tx.sent.settle(replace(sent, state=SendState.FAILED, state_text=CANCELLED, updated_at=now))
+            tx.signal(f"sent:{sent.id}")
             return await _require(tx, account, job_id)
 
 

@@ -48,6 +48,12 @@ class Reports:
             await _require(tx, account, inbox, sent)
             return await tx.reports.statuses(account, slice_, inbox=inbox, sent=sent)
 
+    async def bounces(self, account: AccountId, sent: SentId) -> list[Bounce]:
+        """What says that a sent email did not reach somebody, oldest first."""
+        async with self._database.reading() as tx:
+            await _require(tx, account, None, sent)
+            return await tx.reports.bounces_of(account, sent)
+
     async def get(self, account: AccountId, status: DeliveryId) -> DeliveryStatus:
         async with self._database.reading() as tx:
             found = await tx.reports.status(account, status)

@@ -208,6 +208,12 @@ class Sending:
         inbox = (await self._from_inbox(account, inbox_id)).inbox
         await self._local.hand_in(account, inbox_id, self._composing.test_message(inbox, self._local.domain))
 
+    async def sent_with(self, account: AccountId, key: str) -> SentEmail | None:
+        """What a request with this key has sent, whatever it asked for: the first email of it."""
+        async with self._database.reading() as tx:
+            parts = await tx.outbox.parts(account, key)
+            return await tx.sent.get(account, parts[0].sent_id) if parts else None
+
     async def can_send(self, account: AccountId, inbox_id: InboxId, outgoing: Outgoing) -> str | None:
         """Why an email can't be sent from this inbox; None when it can, as far as we know without asking a server.
         Raises NotFound for an inbox that is not there."""

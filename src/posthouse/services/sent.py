@@ -1,8 +1,10 @@
 """What was sent: found, opened, deleted."""
 
+from collections.abc import Collection
+
 from posthouse.mime.reading import read
 from posthouse.model.errors import NotFound
-from posthouse.model.mail import SentEmail
+from posthouse.model.mail import SENT, SendState, SentEmail
 from posthouse.model.message import Message
 from posthouse.model.values import AccountId, InboxId, Page, SentId, Slice
 from posthouse.services.required import require_inbox
@@ -16,13 +18,20 @@ class Sent:
         self._blobs = blobs
 
     async def page(
-        self, account: AccountId, slice_: Slice, *, inbox: InboxId | None = None, search: str = ""
+        self,
+        account: AccountId,
+        slice_: Slice,
+        *,
+        inbox: InboxId | None = None,
+        search: str = "",
+        states: Collection[SendState] = SENT,
     ) -> Page[SentEmail]:
-        """What was sent, or may have been; `search` is looked for in subject and recipients."""
+        """What was sent, or may have been, unless other states are asked for; no states are all, on its way or failed.
+        `search` is looked for in subject and recipients."""
         async with self._database.reading() as tx:
             if inbox is not None:
                 await require_inbox(tx, account, inbox)
-            return await tx.sent.page(account, slice_, inbox=inbox, search=search)
+            return await tx.sent.page(account, slice_, inbox=inbox, search=search, states=states)
 
     async def queued(self, account: AccountId, slice_: Slice) -> Page[SentEmail]:
         """What was queued, however far it has come."""

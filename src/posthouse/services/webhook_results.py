@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from posthouse.model.errors import NoMatchInTime, NotFound, Unavailable
 from posthouse.model.values import AccountId, Clock, InboxId, Page
-from posthouse.model.webhooks import Message, MessageId, Result, ResultId, ResultQuery, WebhookId
+from posthouse.model.webhooks import Backlog, Message, MessageId, Result, ResultId, ResultQuery, WebhookId
 from posthouse.store.database import Database, Transaction
 
 MOST_WAITED_FOR = 100
@@ -39,6 +39,16 @@ class WebhookResults:
             async with self._database.transaction() as tx:
                 await tx.results.mark_seen(result_id, self._now())
         return result
+
+    async def told(self, account: AccountId, result_id: ResultId) -> Message | None:
+        """What was said; None when it is not kept any more."""
+        async with self._database.reading() as tx:
+            return await tx.lanes.message(account, (await _require(tx, account, result_id)).message_id)
+
+    async def backlog(self, account: AccountId) -> dict[WebhookId, Backlog]:
+        """What webhooks have still to be told, or were not; those with nothing of the kind are not in it."""
+        async with self._database.reading() as tx:
+            return await tx.lanes.backlog(account)
 
     async def count(self, account: AccountId, webhook_id: WebhookId) -> int:
         async with self._database.reading() as tx:
@@ -90,18 +100,20 @@ class WebhookResults:
             await self._say_again(tx, {message.inbox_id: [message]}, redrive)
         return None
 
-    async def redrive_all(self, account: AccountId) -> int:
-        """Have all that was given up told again, and all that waits for another try tried at once. How many messages
-        had been given up."""
+    async def redrive_all(self, account: AccountId, webhook_id: WebhookId | None = None) -> int:
+        """Have all that was given up told again, and all that waits for another try tried at once: everybody's, or one
+        webhook's. How many messages had been given up."""
         count, redrive = 0, uuid4()
         async with self._database.transaction() as tx:
+            if webhook_id is not None:
+                await _require_webhook(tx, account, webhook_id)
             for webhook, inbox in sorted(await tx.lanes.open_lanes(account), key=lambda key: key[1]):
-                if await tx.inboxes.hold(inbox):
+                if webhook_id in (None, webhook) and await tx.inboxes.hold(inbox):
                     await tx.lanes.reopen((webhook, inbox), self._now())
             tx.signal("webhooks")
         while True:
             async with self._database.transaction() as tx:
-                given_up = await tx.lanes.given_up(account, _AT_ONCE)
+                given_up = await tx.lanes.given_up(account, _AT_ONCE, webhook_id)
                 by_inbox: dict[InboxId, list[Message]] = {}
                 for message in given_up:
                     assert message.inbox_id is not None, "a test is never given up"

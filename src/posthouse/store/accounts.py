@@ -46,14 +46,20 @@ class Accounts:
         found = await self._connection.execute(sa.select(*_KEY).where(api_keys.c.digest == digest))
         return next((ApiKey(**row) for row in found.mappings()), None)
 
-    async def keys(self) -> list[tuple[ApiKey, str]]:
-        """Every key with its account's name, oldest first."""
+    async def keys(self, account: AccountId | None = None) -> list[tuple[ApiKey, str]]:
+        """Every key, or every one of an account, with its account's name, oldest first."""
         query = sa.select(*_KEY, accounts.c.name.label("account")).join(accounts)
+        if account is not None:
+            query = query.where(api_keys.c.account_id == account)
         rows = (await self._connection.execute(query.order_by(api_keys.c.created_at))).mappings()
         return [(ApiKey(**{k: v for k, v in row.items() if k != "account"}), row["account"]) for row in rows]
 
-    async def remove_key(self, key: UUID) -> bool:
-        return bool((await self._connection.execute(sa.delete(api_keys).where(api_keys.c.id == key))).rowcount)
+    async def remove_key(self, key: UUID, account: AccountId | None = None) -> bool:
+        """False when there is no such key, or it is not of this account."""
+        query = sa.delete(api_keys).where(api_keys.c.id == key)
+        if account is not None:
+            query = query.where(api_keys.c.account_id == account)
+        return bool((await self._connection.execute(query)).rowcount)
 
     async def mark_used(self, key: ApiKey, now: datetime) -> None:
         await self._connection.execute(sa.update(api_keys).where(api_keys.c.id == key.id).values(last_used_at=now))

@@ -10,6 +10,7 @@ Packs lie in a directory, or in any store that obstore has a URL for (`s3://buck
 
 import asyncio
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -53,6 +54,10 @@ class Shelf(Protocol):
         """Every pack with the time it was written."""
         ...
 
+    def free(self) -> int | None:
+        """How many more bytes there is room for; None where nobody knows. Called in another thread."""
+        ...
+
 
 class Blobs:
     """The packs on one shelf. `location` is a directory's path or an object store's URL."""
@@ -75,6 +80,10 @@ class Blobs:
     async def remove(self, packs: Iterable[str]) -> None:
         for pack in packs:
             await self._shelf.remove(pack)
+
+    async def free(self) -> int | None:
+        """How many more bytes there is room for; None where nobody knows."""
+        return await asyncio.to_thread(self._shelf.free)
 
     async def written_before(self, moment: datetime) -> list[str]:
         """The packs that are older than this: where a sweep looks for orphans."""
@@ -141,6 +150,12 @@ class _Directory:
         for path in await asyncio.to_thread(lambda: list(self._root.glob("??/*"))):
             yield path.stem, datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
+    def free(self) -> int | None:
+        for folder in (self._root, *self._root.absolute().parents):  # which there is none of before the first pack
+            if folder.exists():
+                return shutil.disk_usage(folder).free
+        return None
+
     def _path(self, name: str) -> Path:
         return self._root / name[:2] / name
 
@@ -171,3 +186,6 @@ class _ObjectShelf:
         async for objects in obstore.list(self._store):
             for found in objects:
                 yield found["path"], found["last_modified"]
+
+    def free(self) -> int | None:
+        return None

@@ -44,6 +44,7 @@ _GIVE_LEASE_BACK = (
 
 REVOKED = UUID(int=0)
 """The holder of a lease whose sync somebody has ended. It prolongs nothing, so the lease ends by itself."""
+_LATELY = timedelta(seconds=20)
 
 
 class LeaseLost(Conflict):
@@ -89,6 +90,12 @@ class Claims:
     async def headcount(self) -> int:
         """How many workers there are."""
         return await self._connection.scalar(sa.select(sa.func.count()).select_from(workers)) or 0
+
+    async def alive(self, now: datetime) -> int:
+        """How many workers have shown a sign of life lately: whoever is silent is buried only when another lives."""
+        lately = await moment(self._connection, now) - _LATELY
+        query = sa.select(sa.func.count()).select_from(workers).where(workers.c.seen_at > lately)
+        return await self._connection.scalar(query) or 0
 
     # Owners
 

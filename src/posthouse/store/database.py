@@ -37,6 +37,7 @@ from posthouse.store.connectors import Connectors
 from posthouse.store.conversations import Conversations
 from posthouse.store.events import Events
 from posthouse.store.favourites import Favourites
+from posthouse.store.figures import Figures
 from posthouse.store.folders import Folders
 from posthouse.store.inboxes import Inboxes
 from posthouse.store.jobs import Jobs
@@ -175,6 +176,10 @@ class Transaction:
     @cached_property
     def packs(self) -> Packs:
         return Packs(self.connection)
+
+    @cached_property
+    def figures(self) -> Figures:
+        return Figures(self.connection)
 
     @cached_property
     def webhooks(self) -> Webhooks:

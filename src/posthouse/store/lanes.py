@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from posthouse.model.errors import Conflict
 from posthouse.model.events import Entry, Happening
 from posthouse.model.values import AccountId, InboxId
-from posthouse.model.webhooks import FAILURES_TO_BE_UNHEALTHY, EventName, Message, MessageId, WebhookId
+from posthouse.model.webhooks import FAILURES_TO_BE_UNHEALTHY, Backlog, EventName, Message, MessageId, WebhookId
 from posthouse.store.claims import moment
 from posthouse.store.rows import Row
 from posthouse.store.tables import inboxes, journal, webhooks
@@ -299,9 +299,14 @@ class Lanes:
     async def settle(self, message: MessageId, state: str) -> None:
         await self._connection.execute(sa.update(messages).where(messages.c.id == message).values(state=state))
 
-    async def given_up(self, account: AccountId, most: int) -> list[Message]:
-        """Messages of an account that have been given up, the oldest first."""
-        query = sa.select(messages).where(messages.c.account_id == account, messages.c.state == EXHAUSTED)
+    async def given_up(self, account: AccountId, most: int, webhook: WebhookId | None = None) -> list[Message]:
+        """Messages of an account, or of one of its webhooks, that have been given up, the oldest first."""
+        query = sa.select(messages).where(
+            messages.c.account_id == account,
+            messages.c.state == sa.text(f"'{EXHAUSTED}'"),  # as the index has it
+        )
+        if webhook is not None:
+            query = query.where(messages.c.webhook_id == webhook)
         rows = await self._connection.execute(query.order_by(messages.c.number).limit(most))
         return [_message(row) for row in rows.mappings()]
 
@@ -320,6 +325,22 @@ class Lanes:
             .where(webhooks.c.account_id == account)
         )
         return [(row.webhook_id, row.inbox_id) for row in await self._connection.execute(query)]
+
+    async def backlog(self, account: AccountId) -> dict[WebhookId, Backlog]:
+        """How many messages of each webhook of an account wait, and have been given up."""
+        waiting, given_up = await self._count(account, WAITING), await self._count(account, EXHAUSTED)
+        return {id_: Backlog(waiting.get(id_, 0), given_up.get(id_, 0)) for id_ in waiting | given_up}
+
+    async def _count(self, account: AccountId, state: str) -> dict[WebhookId, int]:
+        query = (
+            sa.select(messages.c.webhook_id, sa.func.count().label("count"))
+            .where(
+                messages.c.state == sa.text(f"'{state}'"),  # as the index has it
+                messages.c.webhook_id.in_(sa.select(webhooks.c.id).where(webhooks.c.account_id == account)),
+            )
+            .group_by(messages.c.webhook_id)
+        )
+        return {row.webhook_id: row[1] for row in await self._connection.execute(query)}
 
     async def prune(self, before: datetime, most: int) -> int:
         """Forget messages that are older and not waiting. How many went."""

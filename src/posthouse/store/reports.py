@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -84,23 +85,36 @@ class Reports:
     async def bounce(self, account: AccountId, bounce: BounceId) -> Bounce | None:
         """A bounce with those whom it is about."""
         query = sa.select(bounces).where(bounces.c.account_id == account, bounces.c.id == bounce)
-        row = (await self._connection.execute(query)).mappings().first()
-        if row is None:
-            return None
-        theirs = sa.select(bounced_recipients).where(bounced_recipients.c.bounce_id == bounce)
-        found = (await self._connection.execute(theirs.order_by(bounced_recipients.c.number))).mappings()
-        return Bounce(
-            id=row["id"],
-            account_id=row["account_id"],
-            inbox_id=row["inbox_id"],
-            sent_id=row["sent_id"],
-            email_id=row["email_id"],
-            created_at=row["created_at"],
-            sender=row["sender"],
-            subject=row["subject"],
-            sent_to=tuple(row["sent_to"]),
-            recipients=tuple(_recipient(one) for one in found),
-        )
+        found = await self._bounces(query)
+        return found[0] if found else None
+
+    async def bounces_of(self, account: AccountId, sent: SentId) -> list[Bounce]:
+        """The bounces of a sent email, oldest first."""
+        return await self._bounces(sa.select(bounces).where(bounces.c.account_id == account, bounces.c.sent_id == sent))
+
+    async def _bounces(self, query: sa.Select[Any]) -> list[Bounce]:
+        rows = (await self._connection.execute(query.order_by(bounces.c.number))).mappings().all()
+        if not rows:
+            return []
+        theirs = sa.select(bounced_recipients).where(bounced_recipients.c.bounce_id.in_([row["id"] for row in rows]))
+        found: dict[BounceId, list[BouncedRecipient]] = {}
+        for one in (await self._connection.execute(theirs.order_by(bounced_recipients.c.number))).mappings():
+            found.setdefault(one["bounce_id"], []).append(_recipient(one))
+        return [
+            Bounce(
+                id=row["id"],
+                account_id=row["account_id"],
+                inbox_id=row["inbox_id"],
+                sent_id=row["sent_id"],
+                email_id=row["email_id"],
+                created_at=row["created_at"],
+                sender=row["sender"],
+                subject=row["subject"],
+                sent_to=tuple(row["sent_to"]),
+                recipients=tuple(found.get(row["id"], ())),
+            )
+            for row in rows
+        ]
 
     async def bounced_recipient(self, account: AccountId, bounced: BouncedId) -> BouncedRecipient | None:
         query = sa.select(bounced_recipients).where(

@@ -1,5 +1,6 @@
 """Rows of sent emails, and of those still on their way."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from posthouse.model.mail import SendState, SentEmail
+from posthouse.model.mail import SENT, SendState, SentEmail
 from posthouse.model.message import Address
 from posthouse.model.values import AccountId, InboxId, Page, SentId, Slice
 from posthouse.store.mail import stored_columns, stored_of
@@ -111,10 +112,19 @@ class Sent:
         return [sent_of(row) for row in rows]
 
     async def page(
-        self, account: AccountId, slice_: Slice, *, inbox: InboxId | None = None, search: str = ""
+        self,
+        account: AccountId,
+        slice_: Slice,
+        *,
+        inbox: InboxId | None = None,
+        search: str = "",
+        states: Collection[SendState] = SENT,
     ) -> Page[SentEmail]:
-        """What was sent; failed tries are not among it. `search` is looked for in subject and recipients."""
-        query = sa.select(sent_emails).where(sent_emails.c.account_id == account, _was_sent())
+        """What has come so far: was sent, if nothing else is said; no states are all. `search` is looked for in
+        subject and recipients."""
+        query = sa.select(sent_emails).where(sent_emails.c.account_id == account)
+        if states:
+            query = query.where(sent_emails.c.state.in_(states))
         if inbox is not None:
             query = query.where(sent_emails.c.inbox_id == inbox)
         if search:
@@ -161,7 +171,7 @@ class Sent:
 
 def _was_sent() -> sa.ColumnElement[bool]:
     """It was sent, or may have been."""
-    return sent_emails.c.state.in_((SendState.ACCEPTED, SendState.UNKNOWN))
+    return sent_emails.c.state.in_(SENT)
 
 
 def sent_of(row: Row) -> SentEmail:

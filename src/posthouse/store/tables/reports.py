@@ -33,7 +33,7 @@ bounces = sa.Table(
     key(),
     of("accounts"),
     of("inboxes"),
-    sa.Column("sent_id", sa.Uuid),
+    sa.Column("sent_id", sa.Uuid, index=True),
     # The report as it arrived; None where a server refused at once.
     sa.Column("email_id", sa.Uuid),
     sa.Column("created_at", Utc, nullable=False),

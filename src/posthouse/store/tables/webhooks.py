@@ -79,6 +79,15 @@ sa.Index(
     postgresql_where=webhook_messages.c.state == sa.text("'waiting'"),
 )
 
+# … and what was given up, until somebody has it said again.
+sa.Index(
+    "ix_webhook_messages_given_up",
+    webhook_messages.c.webhook_id,
+    webhook_messages.c.number,
+    sqlite_where=webhook_messages.c.state == sa.text("'exhausted'"),
+    postgresql_where=webhook_messages.c.state == sa.text("'exhausted'"),
+)
+
 webhook_results = sa.Table(
     "webhook_results",
     metadata,
