@@ -17,7 +17,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from posthouse.app import build, serving, set_up_logging
 from posthouse.config import Settings
 from posthouse.model.accounts import Account
-from posthouse.model.connectors import Connector, ImapSettings, Security, SmtpSettings
+from posthouse.model.connectors import Connector, ImapSettings, Security, SmtpSettings, SyncSettings
 from posthouse.model.values import Secret
 from posthouse.services import Services
 from posthouse.services.connectors import NewConnector
@@ -49,7 +49,7 @@ async def run_demo(out: Console, port: int, data: Path | None, told_to_stop: Cal
             try:
                 progress.update(step, description="Building the house …")
                 app = build(settings)
-                async with app.opened() as services, serving(app) as url:
+                async with app.opened() as services, app.looking_after(), serving(app) as url:
                     progress.update(step, description="Linking a connector to the mailbox …")
                     made = await services.accounts.create_key("demo")
                     connector = await _link(services, made.account, provider)
@@ -73,28 +73,36 @@ async def _link(services: Services, account: Account, provider: Provider) -> Con
         email_address=ADDRESS,
         imap=ImapSettings(port=provider.imap_port, **where),  # type: ignore[arg-type]
         smtp=SmtpSettings(port=provider.smtp_port, **where),  # type: ignore[arg-type]
+        sync=SyncSettings(enabled=True),
     )
     return await services.connectors.create(account.id, wish)
 
 
 def _explain(out: Console, url: str, key: Secret, link: Secret, connector: Connector) -> None:
     shown = key.reveal()
-    sync = _command(url, shown, "POST", f"/connectors/{connector.id}/sync?logging=true")
     mail = _command(url, shown, "GET", f"/inboxes/{connector.inbox_id}/emails")
+    wait = _command(url, shown, "GET", f"/waitForLatestEmail?inboxId={connector.inbox_id}&unreadOnly=true")
     body = f'{{"to": ["{ADDRESS}"], "subject": "Hello from Posthouse", "body": "It works."}}'
     send = _command(url, shown, "POST", f"/connectors/{connector.id}/send", body)
-    out.print("[bold]Posthouse is running.[/] A connector is linked to the mailbox " + ADDRESS + ".\n")
+    sync = _command(url, shown, "POST", f"/connectors/{connector.id}/sync?logging=true")
+    out.print(
+        "[bold]Posthouse is running.[/] A connector is linked to the mailbox "
+        + ADDRESS
+        + ", whose mail comes in by itself.\n"
+    )
     for name, value in (
+        ("Dashboard", f"{url}/ui/sign-in/{link.reveal()}"),
+        ("", "(signs a browser in, once)"),
         ("API", url),
         ("API key", shown),
-        ("Dashboard", f"{url}/ui/sign-in/{link.reveal()} (signs you in once)"),
         ("API documentation", url + "/docs"),
     ):
         out.print(f"  {name:<18} {value}")
     for what, command in (
-        ("Sync the mailbox, and see the conversation", sync),
         ("List the mail", mail),
-        ("Send through the mailbox (to itself; sync again to see it arrive)", send),
+        ("Wait for unread mail", wait),
+        ("Send through the mailbox, to itself: it comes back in a moment", send),
+        ("Ask the mailbox for news, and see the conversation", sync),
     ):
         out.print(f"\n{what}:\n  {command}", markup=False)
     out.print("\nMore mail arrives in the next half minute. Ctrl-C ends the demo.")
