@@ -60,6 +60,7 @@ from posthouse.services.local import Local
 from posthouse.services.logins import Logins
 from posthouse.services.mail import Mail
 from posthouse.services.outbox import Outbox
+from posthouse.services.overview import Overviews
 from posthouse.services.reading import Readers
 from posthouse.services.reports import Reports
 from posthouse.services.sending import Sending
@@ -201,6 +202,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         sent=Sent(database, blobs),
         attachments=Attachments(database, blobs, now),
         watching=watching,
+        overviews=Overviews(database, now),
         waiting=Waiting(database, mail, sync, watching, now, longest=longest),
         webhooks=Webhooks(database, poster, now),
         webhook_results=WebhookResults(database, now),

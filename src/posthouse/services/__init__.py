@@ -21,6 +21,7 @@ from posthouse.services.jobs import Jobs
 from posthouse.services.logins import Logins
 from posthouse.services.mail import Mail
 from posthouse.services.outbox import Outbox
+from posthouse.services.overview import Overviews
 from posthouse.services.reports import Reports
 from posthouse.services.running import Running
 from posthouse.services.sending import Sending
@@ -67,6 +68,7 @@ class Services:
     reports: Reports
     attachments: Attachments
     watching: Watching
+    overviews: Overviews
     waiting: Waiting
     webhooks: Webhooks
     webhook_results: WebhookResults

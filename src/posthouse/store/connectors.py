@@ -75,7 +75,7 @@ class Connectors:
             sa.select(connectors)
             .join(connections, sa.and_(connections.c.connector_id == connectors.c.id, connections.c.protocol == "smtp"))
             .where(connectors.c.account_id == account, connectors.c.enabled)
-            .where(connections.c.settings["enabled"].as_boolean())
+            .where(connections.c.enabled)
             .order_by(connectors.c.number)
             .limit(1)
         )
@@ -138,6 +138,8 @@ class Connectors:
                 id=connection.id,
                 connector_id=connection.connector_id,
                 protocol=protocol,
+                enabled=settings.enabled,
+                host=settings.host,
                 settings=_to_json(settings),
                 password=self._sealed(settings.password, bound_to),
                 proxy_password=self._sealed(proxy_password, bound_to + ":proxy"),
@@ -161,7 +163,7 @@ class Connectors:
         return None if secret is None else self._seal.seal(secret, bound_to)
 
     def _settings(self, row: Row, kind: type[S]) -> S:
-        values: dict[str, Any] = dict(row["settings"])
+        values: dict[str, Any] = {**row["settings"], "enabled": row["enabled"], "host": row["host"]}
         bound_to = f"{row['protocol']}:{row['id']}"
         if row["password"] is not None:
             values["password"] = self._seal.open(row["password"], bound_to)
@@ -216,8 +218,9 @@ def _connector(row: Row) -> Connector:
 
 
 def _to_json(settings: ServerSettings) -> dict[str, Any]:
-    """Everything but the secrets, which are sealed in columns of their own."""
-    values = {name: getattr(settings, name) for name in settings.__dataclass_fields__ if name != "password"}
+    """Everything but what has columns of its own."""
+    own = ("password", "enabled", "host")
+    values = {name: getattr(settings, name) for name in settings.__dataclass_fields__ if name not in own}
     if (proxy := settings.proxy) is not None:
         names = (name for name in proxy.__dataclass_fields__ if name != "password")
         values["proxy"] = {name: getattr(proxy, name) for name in names}

@@ -46,6 +46,7 @@ from posthouse.store.lanes import Lanes
 from posthouse.store.logins import Logins
 from posthouse.store.mail import Mail
 from posthouse.store.outbox import Outbox
+from posthouse.store.overview import Overviews
 from posthouse.store.packs import Packs
 from posthouse.store.reports import Reports
 from posthouse.store.results import Results
@@ -172,6 +173,10 @@ class Transaction:
     @cached_property
     def standings(self) -> Standings:
         return Standings(self.connection)
+
+    @cached_property
+    def overviews(self) -> Overviews:
+        return Overviews(self.connection)
 
     @cached_property
     def packs(self) -> Packs:

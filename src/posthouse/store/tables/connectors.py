@@ -27,6 +27,9 @@ connections = sa.Table(
     sa.Column("id", sa.Uuid, primary_key=True),
     of("connectors"),
     sa.Column("protocol", sa.Text, nullable=False),
+    # Beside the other settings, because lists of all connectors ask for them.
+    sa.Column("enabled", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("host", Words, nullable=False, server_default=""),
     sa.Column("settings", Json, nullable=False),
     sa.Column("password", sa.LargeBinary),
     sa.Column("proxy_password", sa.LargeBinary),
@@ -163,5 +166,5 @@ def live_connectors() -> sa.Select[Any]:
         sa.select(connectors.c.id)
         .join(schedules, schedules.c.connector_id == connectors.c.id)
         .join(connections, sa.and_(connections.c.connector_id == connectors.c.id, connections.c.protocol == "imap"))
-        .where(connectors.c.enabled, schedules.c.enabled, connections.c.settings["enabled"].as_boolean())
+        .where(connectors.c.enabled, schedules.c.enabled, connections.c.enabled)
     )

@@ -75,6 +75,8 @@ emails = sa.Table(
     sa.Index(None, "inbox_id", "number"),
     sa.Index(None, "account_id", "number"),
     sa.Index(None, "inbox_id", "digest"),
+    # Counts of an inbox (all, unread, of a day) are read from this alone.
+    sa.Index(None, "inbox_id", "created_at", "read"),
 )
 
 # What is unread, counted and listed without a look at the rest.

@@ -1,0 +1,36 @@
+"""Connectors as a list for people: found, sorted, and told how they stand."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from posthouse.model.overview import Overview, OverviewQuery, Summary
+from posthouse.model.standing import Mode, State
+from posthouse.model.values import AccountId, Clock, ConnectorId
+from posthouse.services.watching import DEFAULT_INTERVAL, PROOF, expected_proof
+from posthouse.store.database import Database
+from posthouse.store.overview import Pace
+
+
+class Overviews:
+    def __init__(self, database: Database, now: Clock) -> None:
+        self._database = database
+        self._now = now
+
+    async def page(self, account: AccountId, query: OverviewQuery = OverviewQuery()) -> Overview:
+        """A page of an account's connectors, and how many there are in each state."""
+        now = self._now()
+        async with self._database.reading() as tx:
+            counts, numbers = await tx.overviews.find(account, query, now, _pace())
+            items = await tx.overviews.summaries(account, numbers, now, _pace())
+        total = sum(counts.values()) if query.state is None else counts.get(query.state, 0)
+        return Overview(tuple(items), {state: counts.get(state, 0) for state in State}, total, query)
+
+    async def these(self, account: AccountId, ids: Sequence[ConnectorId]) -> list[Summary]:
+        """Connectors of an account by their ids, in this order; those that are not there are left out."""
+        async with self._database.reading() as tx:
+            return await tx.overviews.summaries(account, ids, self._now(), _pace())
+
+
+def _pace() -> Pace:
+    """What `expected_proof` says, in the terms of the store."""
+    return Pace(push=PROOF, default=DEFAULT_INTERVAL, least=expected_proof(Mode.POLL, timedelta()))
