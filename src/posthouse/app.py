@@ -58,6 +58,7 @@ from posthouse.services.intake import Intake
 from posthouse.services.jobs import Jobs
 from posthouse.services.local import Local
 from posthouse.services.logins import Logins
+from posthouse.services.lookout import Lookout
 from posthouse.services.mail import Mail
 from posthouse.services.outbox import Outbox
 from posthouse.services.overview import Overviews
@@ -94,6 +95,7 @@ class App:
     blobs: Blobs
     services: Services
     readers: Readers
+    lookout: Lookout
     now: Clock
 
     @contextlib.asynccontextmanager
@@ -171,6 +173,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
     sync = Sync(database, intake, mailbox, now, Batches(first_sync=settings.first_sync_limit))
     local = Local(database, intake, settings.inbox_domain)
     longest = timedelta(milliseconds=settings.longest_wait_ms)
+    lookout = Lookout(database.signals, longest)
     delivering = Delivering(database, blobs, local, submission, files_sent, now, copies=settings.sent_copy)
     outbox = Outbox(database, delivering, SentFolder(database, blobs, mailbox, now), now)
     mail, watching = Mail(database, blobs, now), Watching(database, now)
@@ -191,25 +194,27 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         extracting=Extracting(mail),
         threads=Threads(database),
         favourites=Favourites(database),
-        sending=Sending(database, blobs, Addressing(database), Composing(database, blobs, now), local, outbox, now),
+        sending=Sending(
+            database, blobs, Addressing(database), Composing(database, blobs, now), local, outbox, lookout, now
+        ),
         answering=Answering(database, mail),
         drafts=Drafts(database, now),
         templates=Templates(database, now),
         contacts=Contacts(database, now),
         outbox=outbox,
         jobs=Jobs(database, now),
-        reports=Reports(database, now, longest),
+        reports=Reports(database, lookout),
         sent=Sent(database, blobs),
         attachments=Attachments(database, blobs, now),
         watching=watching,
         overviews=Overviews(database, now),
         waiting=Waiting(database, mail, sync, watching, now, longest=longest),
         webhooks=Webhooks(database, poster, now),
-        webhook_results=WebhookResults(database, now),
+        webhook_results=WebhookResults(database, lookout, now),
         telling=Telling(database, poster, now),
         about=About(database, blobs, now),
     )
-    return App(settings, database, blobs, services, readers, now)
+    return App(settings, database, blobs, services, readers, lookout, now)
 
 
 @contextlib.asynccontextmanager
@@ -242,7 +247,7 @@ async def serving(app: App) -> AsyncIterator[str]:
     finally:
         app.services.waiting.stop()
         app.services.following.stop()
-        app.services.webhook_results.stop()
+        app.lookout.stop()
         server.should_exit = True
         with contextlib.suppress(SystemExit):
             await task

@@ -44,6 +44,7 @@ from posthouse.model.webhooks import (
     WebhookQuery,
 )
 from posthouse.services.intake import Incoming, Intake
+from posthouse.services.lookout import Lookout
 from posthouse.services.mail import Mail
 from posthouse.services.telling import Telling
 from posthouse.services.webhook_results import WebhookResults
@@ -168,7 +169,7 @@ async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             Blobs(str(tmp_path / "blobs")),
             receiver,
             Webhooks(database, receiver, utc_now),
-            WebhookResults(database, utc_now),
+            WebhookResults(database, Lookout(database.signals, timedelta(minutes=5)), utc_now),
             Telling(database, receiver, utc_now, backoff=backoff),
         )
 

@@ -5,7 +5,6 @@ reach for good is a bounce besides. Each is a line in the journal of the inbox t
 """
 
 import re
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -17,7 +16,6 @@ from posthouse.model.values import (
     AccountId,
     BouncedId,
     BounceId,
-    Clock,
     DeliveryId,
     EmailId,
     InboxId,
@@ -26,6 +24,7 @@ from posthouse.model.values import (
     Slice,
     new_id,
 )
+from posthouse.services.lookout import Lookout
 from posthouse.services.required import require_inbox
 from posthouse.store.database import Database, Transaction
 
@@ -34,12 +33,9 @@ _STATUS = re.compile(r"\b([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
 
 
 class Reports:
-    """`longest` caps every wait, whatever is asked."""
-
-    def __init__(self, database: Database, now: Clock, longest: timedelta) -> None:
+    def __init__(self, database: Database, lookout: Lookout) -> None:
         self._database = database
-        self._now = now
-        self._longest = longest
+        self._lookout = lookout
 
     async def page(
         self, account: AccountId, slice_: Slice, *, inbox: InboxId | None = None, sent: SentId | None = None
@@ -73,17 +69,15 @@ class Reports:
         timeout: timedelta,
     ) -> DeliveryStatus:
         """The delivery status at this place among those that are asked for, oldest first, as soon as there is one.
-        Raises NoMatchInTime."""
-        until = time.monotonic() + min(timeout, self._longest).total_seconds()
+        Raises NoMatchInTime, and Unavailable when this server stops."""
         slice_ = Slice(page=index, size=1, since=since, before=before)
-        with self._database.signals.listen(f"reports:{account}") as news:
+        with self._lookout.on(f"reports:{account}", timeout) as news:
             while True:
                 page = await self.page(account, slice_, inbox=inbox, sent=sent)
                 if page.items:
                     return page.items[0]
-                if time.monotonic() >= until:
+                if not await news.more():
                     raise NoMatchInTime(f"there were {page.total} delivery statuses, and number {index} was waited for")
-                await news.next(min(2.0, until - time.monotonic()))
 
 
 async def note_answer(

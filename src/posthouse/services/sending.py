@@ -12,7 +12,6 @@ The same request made again with the same key is the same send: it has the same 
 import hashlib
 import json
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -30,6 +29,7 @@ from posthouse.services.composing import MOST_RECIPIENTS, Composing
 from posthouse.services.delivering import GIVEN, usable_server
 from posthouse.services.inboxes import NewInbox, add_inbox
 from posthouse.services.local import Local
+from posthouse.services.lookout import Lookout
 from posthouse.services.outbox import Outbox
 from posthouse.services.required import require_connector, require_inbox
 from posthouse.store.blobs import Blobs
@@ -38,8 +38,8 @@ from posthouse.store.outbox import Part
 
 GIVE_UP = timedelta(hours=24)
 """For so long a send is tried again that nobody waits for."""
-PATIENCE = 90.0
-"""Seconds that a request waits for the same one that came before it."""
+PATIENCE = timedelta(seconds=90)
+"""So long a request waits for the same one that came before it."""
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
@@ -80,6 +80,7 @@ class Sending:
         composing: Composing,
         local: Local,
         outbox: Outbox,
+        lookout: Lookout,
         now: Clock,
     ) -> None:
         self._database = database
@@ -88,6 +89,7 @@ class Sending:
         self._composing = composing
         self._local = local
         self._outbox = outbox
+        self._lookout = lookout
         self._now = now
 
     # Sending now
@@ -368,8 +370,7 @@ class Sending:
     async def _outcome(self, sent: SentEmail) -> SentEmail:
         """What became of an email that was asked for before: as if it had been sent now. One that waits to be tried
         again is tried now."""
-        until = time.monotonic() + PATIENCE
-        with self._database.signals.listen(f"sent:{sent.id}") as news:
+        with self._lookout.on(f"sent:{sent.id}", PATIENCE) as news:
             while True:
                 async with self._database.reading() as tx:
                     current = await tx.sent.by_id(sent.id)
@@ -385,9 +386,8 @@ class Sending:
                     case SentEmail(state=SendState.QUEUED):
                         if (taken := await self._outbox.take(sent.id)) is not None:
                             return await self._deliver(*taken, lasting=True)
-                if time.monotonic() > until:
+                if not await news.more():
                     raise Unavailable("the same request is still at work on this: ask again in a moment")
-                await news.next(1.0)
 
 
 def _job(sent: SentEmail, at: datetime, now: datetime) -> Job:

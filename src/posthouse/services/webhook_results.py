@@ -1,26 +1,23 @@
 """How it went to tell webhooks something: shown, waited for, and told again."""
 
-import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from posthouse.model.errors import NoMatchInTime, NotFound, Unavailable
+from posthouse.model.errors import NoMatchInTime, NotFound
 from posthouse.model.values import AccountId, Clock, InboxId, Page
 from posthouse.model.webhooks import Backlog, Message, MessageId, Result, ResultId, ResultQuery, WebhookId
+from posthouse.services.lookout import Lookout
 from posthouse.store.database import Database, Transaction
 
 MOST_WAITED_FOR = 100
-_LOOK_AGAIN = 2.0  # seconds after which a wait looks again although it was told nothing
-_LONGEST = timedelta(milliseconds=299_999)
 _AT_ONCE = 500
-_STOP = "webhook results:stop"
 
 
 class WebhookResults:
-    def __init__(self, database: Database, now: Clock) -> None:
+    def __init__(self, database: Database, lookout: Lookout, now: Clock) -> None:
         self._database = database
+        self._lookout = lookout
         self._now = now
-        self._stopping = False
 
     # Showing
 
@@ -64,26 +61,15 @@ class WebhookResults:
     async def wait(self, account: AccountId, webhook_id: WebhookId, count: int, timeout: timedelta) -> list[Result]:
         """The results of a webhook, oldest first, once there are so many. Raises NoMatchInTime, NotFound and
         Unavailable."""
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + min(timeout, _LONGEST).total_seconds()
-        with self._database.signals.listen(f"webhook:{webhook_id}", _STOP) as listener:
+        with self._lookout.on(f"webhook:{webhook_id}", timeout) as news:
             while True:
                 async with self._database.reading() as tx:
                     await _require_webhook(tx, account, webhook_id)
                     found = await tx.results.first(account, webhook_id, MOST_WAITED_FOR)
                 if len(found) >= count:
                     return found
-                left = deadline - clock()
-                if self._stopping:
-                    raise Unavailable("this server stops just now: ask again in a moment")
-                if left <= 0:
+                if not await news.more():
                     raise NoMatchInTime(f"the webhook has {len(found)} results, and {count} were waited for")
-                await listener.next(min(_LOOK_AGAIN, left))
-
-    def stop(self) -> None:
-        """End all waits, and those to come: this server stops."""
-        self._stopping = True
-        self._database.signals.tell([_STOP])
 
     # Telling again
 
