@@ -117,6 +117,21 @@ async def test_a_message_is_sent_as_it_is_by_its_own_envelope(post: Post) -> Non
         await post.services.sending.send_message(post.account.id, ann.inbox_id, "a@b.example", [], written)
 
 
+async def test_a_message_that_somebody_wrote_himself_is_in_the_conversation_that_it_answers(post: Post) -> None:
+    ann = await post.inbox("ann")
+    asked = b"From: Bob <bob@elsewhere.example>\r\nMessage-ID: <2@x.example>\r\nReferences: <1@x.example>\r\n\r\n?\r\n"
+    await post.services.importing.take_in(post.account.id, ann.id, asked, rename=False)
+    [question] = await post.emails(ann)
+    answer = b"From: ann@x.example\nIn-Reply-To: <2@x.example>\nReferences: <1@x.example>\n <2@x.example>\n\nYes\n"
+    sent = await post.services.sending.send_message(
+        post.account.id, ann.id, ann.email_address, [ann.email_address], answer
+    )
+    assert sent.in_reply_to == question.message_id
+    assert sent.references == ("1@x.example", "2@x.example")
+    assert sent.thread_id is not None
+    assert sent.thread_id == question.thread_id
+
+
 async def test_the_null_sender_is_one(post: Post) -> None:
     ann = await post.connector("ann")
     written = b"From: <ann@provider.example>\nSubject: Auto\n\nB\n"

@@ -158,6 +158,8 @@ class Composing:
             virtual=inbox.virtual,
             return_path=sender if sender != author.email else None,
             stored=stored,
+            in_reply_to=said.in_reply_to,
+            references=said.references,
         )
 
     async def _enclosure(self, account: AccountId, attachment_id: str) -> Enclosure:
