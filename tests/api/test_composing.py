@@ -148,6 +148,27 @@ async def test_an_answer_is_sent_by_the_connector_that_brought_the_email(town: T
     assert "Guten Tag" in forward.json()["body"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "wish", "other"),
+    [
+        ("PUT", "", {"body": "Yes", "isHTML": False}, {"body": "No", "isHTML": False}),
+        ("POST", "/forward", {"to": ["carl@elsewhere.example"]}, {"to": ["dora@elsewhere.example"]}),
+    ],
+)
+async def test_an_answer_with_a_key_is_sent_once(method: str, path: str, wish: Any, other: Any, town: Town) -> None:
+    ann, before = await town.tenant(), len(town.provider.outside)
+
+    async def answered(wish: Any) -> httpx2.Response:
+        url = f"/emails/{ann.own.email}{path}"
+        return await ann.client.request(method, url, json=wish, headers={"Idempotency-Key": "answer"})
+
+    first, again = await answered(wish), await answered(wish)
+    assert first.status_code == again.status_code < 300, first.text
+    assert first.json()["id"] == again.json()["id"]
+    assert len(town.provider.outside) == before + 1
+    assert (await answered(other)).status_code == 409
+
+
 @pytest.mark.parametrize("path", ["confirm", "connector"])
 async def test_nobody_writes_to_anothers_contacts_or_by_anothers_templates(path: str, town: Town) -> None:
     ann, bob = await town.tenant(), await town.tenant()

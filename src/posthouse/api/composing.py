@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Query, Request, Response
 
-from posthouse.api.context import KEY_PARAMETER, Caller, EmailPath, House, controller, told_as
+from posthouse.api.context import KEY_PARAMETER, Caller, EmailPath, House, OnceKey, controller, told_as
 from posthouse.api.emails import HTML, UNTRUSTED
 from posthouse.api.wire.common import PageQuery
 from posthouse.api.wire.composing import (
@@ -57,22 +57,22 @@ GroupPath = Annotated[GroupId, Path(alias="groupId")]
 
 @router.put("/emails/{emailId}", operation_id="replyToEmail")
 async def reply_to_email(
-    email_id: EmailPath, options: ReplyToEmailOptions, caller: Caller, house: House
+    email_id: EmailPath, options: ReplyToEmailOptions, caller: Caller, house: House, key: OnceKey = None
 ) -> SentEmailDto:
-    return await _sent(await house.answering.reply(caller.id, email_id, options.to_domain()), caller, house)
+    return await _sent(await house.answering.reply(caller.id, email_id, options.to_domain()), caller, house, key)
 
 
 @router.post("/emails/{emailId}/forward", operation_id="forwardEmail", status_code=201)
 async def forward_email(
-    email_id: EmailPath, options: ForwardEmailOptions, caller: Caller, house: House
+    email_id: EmailPath, options: ForwardEmailOptions, caller: Caller, house: House, key: OnceKey = None
 ) -> SentEmailDto:
-    return await _sent(await house.answering.forward(caller.id, email_id, options.to_domain()), caller, house)
+    return await _sent(await house.answering.forward(caller.id, email_id, options.to_domain()), caller, house, key)
 
 
-async def _sent(answer: tuple[Email, Outgoing], caller: Account, house: Services) -> SentEmailDto:
+async def _sent(answer: tuple[Email, Outgoing], caller: Account, house: Services, key: str | None) -> SentEmailDto:
     """From the inbox that got the email."""
     email, outgoing = answer
-    sent = await house.sending.send_from_inbox(caller.id, email.inbox_id, outgoing)
+    sent = await house.sending.send_from_inbox(caller.id, email.inbox_id, outgoing, key=key)
     return await _told(sent.id, caller, house)
 
 
