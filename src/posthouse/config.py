@@ -74,7 +74,8 @@ class Settings(BaseSettings):
     longest_wait_ms: int = Field(
         299_999,
         ge=1,
-        description="The longest wait for mail, in milliseconds, whatever is asked; most clients give up at 300,000.",
+        description="The longest wait for mail, delivery statuses or webhook results, in milliseconds, whatever is "
+        "asked; most clients give up at 300,000.",
     )
     log_json: bool = Field(False, description="Write the log as JSON lines instead of text.")
 
