@@ -4,15 +4,11 @@ A list is cut by places, not by pages: it stays where it is while new mail comes
 end as at its beginning.
 """
 
-import contextlib
-from collections.abc import Iterator
-
 from posthouse.model.browsing import InboxOrder, InboxSummary, Listed, Listing, ListQuery, Neighbours
 from posthouse.model.mail import EmailQuery, InboxQuery
-from posthouse.model.values import AccountId, EmailId, InboxId, Page, Slice, Sort
+from posthouse.model.values import AccountId, EmailId, Page, Slice, Sort
 from posthouse.services.required import require_inbox
 from posthouse.store.database import Database
-from posthouse.store.signals import Listener
 
 MOST = 50
 """Emails in a stretch of a list."""
@@ -60,12 +56,6 @@ class Browsing:
             older = await tx.mail.batch(account, newest_first, most=1, beyond=place)
             newer = await tx.mail.batch(account, _wanted(query, Sort.ASC), most=1, beyond=place)
         return Neighbours(newer[0][1].id if newer else None, older[0][1].id if older else None)
-
-    @contextlib.contextmanager
-    def changes(self, inbox: InboxId | None = None) -> Iterator[Listener]:
-        """Hears when something may have happened in an inbox, or in any of anybody's: whoever hears looks again."""
-        with self._database.signals.listen(f"inbox:{inbox}" if inbox else "inbox") as listener:
-            yield listener
 
 
 def _wanted(query: ListQuery, sort: Sort = Sort.DESC) -> EmailQuery:

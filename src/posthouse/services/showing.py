@@ -59,14 +59,24 @@ class Showing:
         self._mail = mail
 
     async def email(self, account: AccountId, email_id: EmailId, *, mark_read: bool = False) -> ShownEmail:
-        """An email to be looked at. With `mark_read` it counts as read from now on."""
-        opened = await self._mail.open(account, email_id, mark_read=mark_read)
+        """An email to be looked at. With `mark_read` it counts as read from now on.
+
+        One that could not be read when it came in is not tried again: there is only its source to see.
+        """
+        email = await self._mail.get(account, email_id)
+        if email.problem is not None:
+            if mark_read:
+                email = await self._mail.mark_read(account, email_id)
+            return ShownEmail(email=email, attachments=(), shown=shown(Message()))
+        opened = await self._mail.open_found(email, mark_read=mark_read)
         looked = await _beside(opened.raw, lambda: shown(opened.message))
         return ShownEmail(email=opened.email, attachments=opened.attachments, shown=looked)
 
     async def frame(self, account: AccountId, email_id: EmailId, *, remote: bool = False) -> str:
         """The email's HTML as a document for a sandboxed frame, with images from elsewhere only if they are asked for.
         Raises NotFound when it has no HTML."""
+        if (await self._mail.get(account, email_id)).problem is not None:
+            raise NotFound("this email could not be read: see its source")
         return await frame(await self._mail.raw(account, email_id), remote=remote)
 
     async def source(self, account: AccountId, email_id: EmailId) -> Source:
