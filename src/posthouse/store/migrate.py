@@ -17,6 +17,8 @@ async def upgrade(engine: AsyncEngine) -> None:
 def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    else:
+        connection.execute(text("SELECT 1"))  # a transaction begins with its first statement
     config = Config()
     config.set_main_option("script_location", "posthouse.store:migrations")
     config.attributes["connection"] = connection

@@ -3,7 +3,8 @@
 SQLite works in a thread of the connection's own, so that a slow disk holds up nobody else. Each errand there and back
 costs more than a small statement does, and aiosqlite makes five of one: a cursor, the statement, its rows, the
 cursor's end, and the roll-back of a transaction that has ended already. Here a statement is one, which brings its
-rows along, and a BEGIN that takes no lock waits for the first statement.
+rows along. What brings nothing back is not waited for: a BEGIN goes with the first statement, and an INSERT, or one
+statement for many rows, with the next errand, be it the COMMIT. When it fails, that is where the error comes out.
 """
 
 import sqlite3
@@ -14,6 +15,7 @@ from typing import Any, Self, TypeVar
 import aiosqlite
 
 T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], object]
 
 
 async def connect(path: str, **options: Any) -> aiosqlite.Connection:
@@ -26,8 +28,8 @@ async def connect(path: str, **options: Any) -> aiosqlite.Connection:
 class Connection(aiosqlite.Connection):
     """Used by one task at a time, as SQLAlchemy's pool sees to."""
 
-    _begun = False
-    """A transaction has begun, and SQLite has not been told yet."""
+    _unsaid: tuple[Work, ...] = ()
+    """What SQLite has not been told yet: it goes with the next errand, in this order."""
     _in_doubt = False
     """Whoever waited for the last errand has gone: it may still be under way."""
 
@@ -36,11 +38,11 @@ class Connection(aiosqlite.Connection):
 
     async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Have this done in the thread, in the transaction that has begun."""
-        begun, self._begun = self._begun, False
+        unsaid, self._unsaid = self._unsaid, ()
 
         def errand() -> T:
-            if begun:
-                self._conn.execute("BEGIN")
+            for each in unsaid:
+                each(self._conn)
             return work(self._conn)
 
         self._in_doubt = True
@@ -52,24 +54,21 @@ class Connection(aiosqlite.Connection):
         self._in_doubt = False
         return result
 
-    def begin(self) -> None:
-        """Begin a transaction with the next errand: it sees what is there then, and locks nothing before."""
-        self._begun = True
+    def later(self, work: Work) -> None:
+        """Have this done with the next errand: nobody waits for what it brings."""
+        self._unsaid = (*self._unsaid, work)
 
     async def commit(self) -> None:
-        if self._nothing_begun():
-            return
-        await self.do(sqlite3.Connection.commit)
+        if self._unsaid or self._in_doubt or self._conn.in_transaction:
+            await self.do(sqlite3.Connection.commit)
 
     async def rollback(self) -> None:
-        if self._nothing_begun():
-            return
-        await self.do(sqlite3.Connection.rollback)
+        self._unsaid = ()
+        if self._in_doubt or self._conn.in_transaction:
+            await self.do(sqlite3.Connection.rollback)
 
-    def _nothing_begun(self) -> bool:
-        """Whether there is no transaction to end; one that has not had a statement yet is forgotten."""
-        self._begun = False
-        return not self._in_doubt and not self._conn.in_transaction
+
+_BRINGS_NOTHING = ("BEGIN", "INSERT")
 
 
 class Cursor:
@@ -88,13 +87,17 @@ class Cursor:
         return self
 
     async def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Self:
-        if statement == "BEGIN":
-            self._connection.begin()
+        def work(connection: sqlite3.Connection) -> sqlite3.Cursor:
+            return connection.execute(statement, parameters)
+
+        if statement.startswith(_BRINGS_NOTHING) and "RETURNING" not in statement:
+            self._connection.later(work)
             return self
-        return await self._run(lambda connection: connection.execute(statement, parameters))
+        return await self._run(work)
 
     async def executemany(self, statement: str, parameters: Iterable[Sequence[Any]]) -> Self:
-        return await self._run(lambda connection: connection.executemany(statement, parameters))
+        self._connection.later(lambda connection: connection.executemany(statement, parameters))
+        return self
 
     async def _run(self, execute: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Self:
         def work(connection: sqlite3.Connection) -> sqlite3.Cursor:

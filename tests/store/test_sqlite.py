@@ -1,0 +1,107 @@
+"""What SQLite is told late is told in order, and what goes wrong with it comes out."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from house import START, Tenant, add_tenant, opened_database
+from posthouse.model.errors import Conflict
+from posthouse.store.database import Database, Transaction
+from posthouse.store.sqlite import Connection
+from posthouse.store.tables import accounts, workers
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with opened_database(f"sqlite:///{tmp_path / 'posthouse.db'}") as database:
+        yield database
+
+
+@pytest.fixture
+async def tenant(database: Database) -> Tenant:
+    return await add_tenant(database)
+
+
+@pytest.fixture
+def errands(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Everything that the thread is asked to do from now on."""
+    done: list[object] = []
+    real = Connection.do
+
+    async def do(self: Connection, work: object) -> object:
+        done.append(work)
+        return await real(self, work)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Connection, "do", do)
+    return done
+
+
+async def enlist(tx: Transaction, *moments: object) -> None:
+    for _ in moments or (None,):
+        await tx.connection.execute(sa.insert(workers).values(id=uuid4(), started_at=START, seen_at=START))
+
+
+async def count(tx: Transaction) -> int:
+    return await tx.connection.scalar(sa.select(sa.func.count()).select_from(workers)) or 0
+
+
+async def test_a_transaction_that_only_inserts_is_one_errand(database: Database, errands: list[object]) -> None:
+    async with database.transaction() as tx:
+        await enlist(tx)
+        await enlist(tx)
+    assert len(errands) == 1
+    async with database.reading() as tx:
+        assert await count(tx) == 2
+
+
+async def test_a_transaction_sees_what_it_has_inserted(database: Database) -> None:
+    async with database.transaction() as tx:
+        for before in range(3):
+            assert await count(tx) == before
+            await enlist(tx)
+
+
+async def test_a_statement_for_many_rows_keeps_its_place(database: Database) -> None:
+    async with database.transaction() as tx:
+        rows = [{"id": uuid4(), "started_at": START, "seen_at": START} for _ in range(3)]
+        await tx.connection.execute(sa.insert(workers), rows)
+        await tx.connection.execute(
+            sa.delete(workers).where(workers.c.id == sa.bindparam("gone")),
+            [{"gone": rows[0]["id"]}, {"gone": rows[1]["id"]}],
+        )
+        await enlist(tx)
+        assert await count(tx) == 2
+
+
+async def test_what_was_not_said_before_a_failure_is_never_said(database: Database) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as tx:
+            await enlist(tx)
+            raise RuntimeError
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as tx:
+            assert await count(tx) == 0
+            await enlist(tx)
+            raise RuntimeError
+    async with database.transaction() as tx:  # by the same connection
+        assert await count(tx) == 0
+
+
+@pytest.mark.parametrize("more", [False, True])
+async def test_an_insert_that_fails_late_fails_the_transaction(database: Database, tenant: Tenant, more: bool) -> None:
+    """With the next statement, or with the commit."""
+    again = sa.insert(accounts).values(id=tenant.account.id, name="again", created_at=START)
+    with pytest.raises(Conflict):
+        async with database.transaction() as tx:
+            await enlist(tx)
+            await tx.connection.execute(again)
+            if more:
+                await count(tx)
+    async with database.transaction() as tx:
+        assert await count(tx) == 0
+        await enlist(tx)
+    async with database.reading() as tx:
+        assert await count(tx) == 1
