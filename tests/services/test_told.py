@@ -121,7 +121,7 @@ async def test_another_process_is_at_it(house: House) -> None:
         house.server.add(a_message(0))
         house.clock.turn(LEASE / 2)
         async with house.database.transaction() as tx:
-            assert not await tx.claims.free(house.connector.id, house.clock())
+            assert not await tx.claims.free([house.connector.id])
         house.clock.turn(LEASE / 2)
         assert len((await session.told()).email_ids) == 1  # whoever it was has died
     await arrived_once(house, 1)

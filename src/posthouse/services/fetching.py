@@ -34,7 +34,7 @@ from posthouse.model.sync import (
     plan,
 )
 from posthouse.model.values import Clock, EmailId
-from posthouse.services.intake import Incoming, Intake, Prepared, TakenIn
+from posthouse.services.intake import Batch, Incoming, Intake, Prepared, TakenIn
 from posthouse.services.running import Advance
 from posthouse.store.database import Database, Transaction
 from posthouse.store.folders import Place
@@ -88,6 +88,22 @@ class Arrived:
     @property
     def size(self) -> int:
         return sum(one.size for one in self.identities.values())
+
+    def follows(self, cursor: Cursor, search_terms: str) -> bool:
+        """Whether this is what comes next where a folder is synced so far."""
+        there = (cursor.uid_validity, cursor.next_uid, cursor.search_terms)
+        return there == (self.seen.uid_validity, self.seen.next_uid, search_terms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lot:
+    """Messages of a folder that are to be filed, kept and read."""
+
+    run: Run
+    place: Place
+    uids: Sequence[int]
+    prepared: Sequence[Prepared]
+    identities: Mapping[int, Identity]
 
 
 class Fetching:
@@ -143,23 +159,26 @@ class Fetching:
         prepared = await self._intake.prepare([_incoming(message, run.folder) for message in messages])
         return Arrived(seen, {identity.uid: identity for identity in identities}, uids, prepared)
 
-    async def file(self, tx: Transaction, run: Run, arrived: Arrived) -> bool:
-        """File what has arrived, in this transaction. False, and nothing is filed, where we are no longer where the
-        folder was left."""
-        place = await tx.folders.get(run.connector.id, run.folder)
-        if place is None or (place.cursor.uid_validity, place.cursor.next_uid, place.cursor.search_terms) != (
-            arrived.seen.uid_validity,
-            arrived.seen.next_uid,
-            run.search_terms,
-        ):
-            return False
-        taken = await self._take_in(tx, run, place, arrived.uids, arrived.prepared, arrived.identities)
-        cursor = replace(place.cursor, next_uid=arrived.uids[-1] + 1)
-        await tx.folders.keep(run.connector.id, cursor, era=place.era)
-        await tx.standings.count_usage(run.connector.id, self._now().date(), arrived.size)
-        run.email_ids.extend(taken.new)
-        run.complete = run.proves_freshness = True
-        return True
+    async def file(self, tx: Transaction, arrivals: Sequence[tuple[Run, Arrived]]) -> list[Run]:
+        """File what has arrived for these connectors, a run each, in this transaction. The runs for which it is filed:
+        the others are no longer where their folders were left."""
+        places = await tx.folders.several({run.connector.id: run.folder for run, _ in arrivals})
+        lots = [
+            _Lot(run, place, arrived.uids, arrived.prepared, arrived.identities)
+            for run, arrived in arrivals
+            if (place := places.get(run.connector.id)) is not None and arrived.follows(place.cursor, run.search_terms)
+        ]
+        if not lots:
+            return []
+        taken = await self._take_in(tx, lots)
+        await tx.folders.advance({lot.place.number: lot.uids[-1] + 1 for lot in lots})
+        sizes = {run.connector.id: arrived.size for run, arrived in arrivals}
+        filed = [lot.run for lot in lots]
+        await tx.standings.count_usage({run.connector.id: sizes[run.connector.id] for run in filed}, self._now().date())
+        for run, its in zip(filed, taken, strict=True):
+            run.email_ids = list(its.new)
+            run.complete = run.proves_freshness = True
+        return filed
 
     async def drop(self, arrived: Arrived) -> None:
         """It is not filed: don't keep it."""
@@ -205,7 +224,7 @@ class Fetching:
             if candidates:
                 recognised.append(replace(candidates.popleft(), uid=identity.uid))
         async with self._fenced(run) as tx:
-            await tx.folders.add_occurrences(place.number, place.era, recognised)
+            await tx.folders.add_occurrences([(place, recognised)])
         wanted.done(one.uid for one in recognised)
 
     async def _fetch(self, run: Run, mailbox: Mailbox, place: Place, wanted: "_Wanted") -> None:
@@ -300,41 +319,29 @@ class Fetching:
         if before is not None:
             await before
         async with self._fenced(run) as tx:
-            taken = await self._take_in(tx, run, place, uids, prepared, identities)
+            [taken] = await self._take_in(tx, [_Lot(run, place, uids, prepared, identities)])
             wanted.done(uids)
             if wanted.move_cursor and not wanted:
                 await self._remember(tx, run, place)
             elif wanted.move_cursor:
                 cursor = replace(place.cursor, next_uid=wanted.first_missing)
                 await tx.folders.keep(run.connector.id, cursor, era=place.era)
-            await tx.standings.count_usage(run.connector.id, self._now().date(), size)
+            await tx.standings.count_usage({run.connector.id: size}, self._now().date())
         run.advance.count(filed=len(uids))
         metrics.messages.inc(len(taken.new))
         metrics.message_bytes.inc(size)
         run.email_ids.extend(taken.new)
 
-    async def _take_in(
-        self,
-        tx: Transaction,
-        run: Run,
-        place: Place,
-        uids: Sequence[int],
-        prepared: Sequence[Prepared],
-        identities: Mapping[int, Identity],
-    ) -> TakenIn:
-        """File these messages, and note where they lie at the server."""
-        connector = run.connector
-        taken = await self._intake.take_in(tx, connector.account_id, connector.inbox_id, prepared, connector)
-        occurrences = [
-            Occurrence(
-                uid=uid,
-                mark=replace(identities[uid], message_id=one.gist.message_id).mark,
-                digest=one.digest,
-                email=taken.numbers[one.digest],
-            )
-            for uid, one in zip(uids, prepared, strict=True)
+    async def _take_in(self, tx: Transaction, lots: Sequence[_Lot]) -> list[TakenIn]:
+        """File these messages, of a connector each, and note where they lie at the server."""
+        connectors = [lot.run.connector for lot in lots]
+        batches = [
+            Batch(connector.account_id, connector.inbox_id, lot.prepared, connector)
+            for connector, lot in zip(connectors, lots, strict=True)
         ]
-        await tx.folders.add_occurrences(place.number, place.era, occurrences)
+        taken = await self._intake.take_in_all(tx, batches)
+        found = [(lot.place, _occurrences(lot, its)) for lot, its in zip(lots, taken, strict=True)]
+        await tx.folders.add_occurrences(found)
         return taken
 
     async def _finish(self, run: Run, place: Place, seen: Snapshot) -> None:
@@ -357,6 +364,18 @@ class Fetching:
         async with self._database.transaction() as tx:
             await tx.claims.hold(run.connector.id, run.holder)
             yield tx
+
+
+def _occurrences(lot: _Lot, taken: TakenIn) -> list[Occurrence]:
+    return [
+        Occurrence(
+            uid=uid,
+            mark=replace(lot.identities[uid], message_id=one.gist.message_id).mark,
+            digest=one.digest,
+            email=taken.numbers[one.digest],
+        )
+        for uid, one in zip(lot.uids, lot.prepared, strict=True)
+    ]
 
 
 def _incoming(message: RawMessage, folder: str) -> Incoming:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count
 
 import structlog
 
@@ -58,6 +59,16 @@ class Prepared:
     @property
     def digest(self) -> bytes:
         return self.gist.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages for one inbox, in this order; `connector` is what brought them."""
+
+    account: AccountId
+    inbox: InboxId
+    prepared: Sequence[Prepared]
+    connector: Connector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,36 +136,63 @@ class Intake:
         connector: Connector | None = None,
     ) -> TakenIn:
         """File these messages in this order. Raises NotFound when the inbox is gone."""
-        if not await tx.inboxes.hold(inbox):
+        [taken] = await self.take_in_all(tx, [Batch(account, inbox, prepared, connector)])
+        return taken
+
+    async def take_in_all(self, tx: Transaction, batches: Sequence[Batch]) -> list[TakenIn]:
+        """As `take_in`, for several inboxes, each named once."""
+        inboxes = [batch.inbox for batch in batches]
+        if len(await tx.inboxes.hold_all(inboxes)) < len(batches):
             raise NotFound("the inbox has been deleted meanwhile")
-        digests = [one.digest for one in prepared]
-        numbers: dict[bytes, int | None] = dict(await tx.mail.by_digest(inbox, digests))
-        if connector is not None:
-            for deleted in await tx.folders.deleted_digests(connector.id, digests):
-                numbers.setdefault(deleted, None)
-        fresh = {one.digest: one for one in prepared if one.digest not in numbers}
+        known = await self._known(tx, batches)
         now = self._now()
+        moments = (now + timedelta(microseconds=place) for place in count())
+        fresh = {
+            batch.inbox: {one.digest: one for one in batch.prepared if one.digest not in known[batch.inbox]}
+            for batch in batches
+        }
         filings = [
-            _filing(account, inbox, one, now + timedelta(microseconds=place))
-            for place, one in enumerate(fresh.values())
+            _filing(batch.account, batch.inbox, one, next(moments))
+            for batch in batches
+            for one in fresh[batch.inbox].values()
         ]
         filed = await tx.mail.add(filings)
+        new: dict[InboxId, list[EmailId]] = {}
         for filing in filings:
-            numbers[filing.digest] = filed[filing.email.id]
-        new = tuple(filing.email.id for filing in filings)
-        if plussed := {filed[filing.email.id]: found for filing in filings if (found := _plussed(filing.email))}:
-            await self._tie(tx, account, inbox, plussed, connector)
+            email = filing.email
+            known[email.inbox_id][filing.digest] = filed[email.id]
+            new.setdefault(email.inbox_id, []).append(email.id)
+        for batch in batches:
+            its = [filing.email for filing in filings if filing.email.inbox_id == batch.inbox]
+            if plussed := {filed[email.id]: found for email in its if (found := _plussed(email))}:
+                await self._tie(tx, batch.account, batch.inbox, plussed, batch.connector)
         if new:
             await tx.packs.use((filing.email.stored.pack for filing in filings), now)
-            await tx.journal.append(inbox, Happening.EMAIL_RECEIVED, new, now)
+            await tx.journal.append_all(new, Happening.EMAIL_RECEIVED, now)
+        for inbox in new:
             tx.signal(f"inbox:{inbox}")
         for filing in filings:
-            report = fresh[filing.digest].gist.report
+            report = fresh[filing.email.inbox_id][filing.digest].gist.report
             if report is not None and self._reported is not None:
-                await self._reported(tx, account, filing.email.id, report, now)
-        unused = {one.stored.pack for one in prepared} - {filing.email.stored.pack for filing in filings}
-        tx.after_commit(lambda: self._blobs.remove(unused))
-        return TakenIn(numbers, new)
+                await self._reported(tx, filing.email.account_id, filing.email.id, report, now)
+        used = {filing.email.stored.pack for filing in filings}
+        unused = {one.stored.pack for batch in batches for one in batch.prepared} - used
+        if unused:
+            tx.after_commit(lambda: self._blobs.remove(unused))
+        return [TakenIn(known[inbox], tuple(new.get(inbox, ()))) for inbox in inboxes]
+
+    async def _known(self, tx: Transaction, batches: Sequence[Batch]) -> dict[InboxId, dict[bytes, int | None]]:
+        """Which of these messages need not be filed, by inbox and digest: the number of the email that is there, or
+        None where it was deleted."""
+        known: dict[InboxId, dict[bytes, int | None]] = {batch.inbox: {} for batch in batches}
+        digests = [one.digest for batch in batches for one in batch.prepared]
+        for (inbox, digest), number in (await tx.mail.by_digest(list(known), digests)).items():
+            known[inbox][digest] = number
+        inbox_of = {batch.connector.id: batch.inbox for batch in batches if batch.connector is not None}
+        if inbox_of:
+            for connector, digest in await tx.folders.deleted_digests(list(inbox_of), digests):
+                known[inbox_of[connector]].setdefault(digest, None)
+        return known
 
     async def _tie(
         self,

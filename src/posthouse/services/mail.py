@@ -13,6 +13,7 @@ from posthouse.model.mail import Attachment, Email, EmailQuery
 from posthouse.model.message import Message
 from posthouse.model.values import AccountId, Clock, EmailId, InboxId, Page, Slice
 from posthouse.services.required import require_inbox
+from posthouse.services.together import Together
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database, Transaction
 
@@ -34,6 +35,7 @@ class Mail:
         self._database = database
         self._blobs = blobs
         self._now = now
+        self._opened = Together(database, self._mark_opened)
 
     # Finding
 
@@ -87,7 +89,7 @@ class Mail:
             async with self._database.reading() as tx:
                 attachments = await tx.mail.attachments(email.id)
         if mark_read and not email.read:
-            await self._mark(email.account_id, True, ids=[email.id])
+            await self._opened.do(email)
             email = replace(email, read=True)
         return Opened(email, raw, message, tuple(attachments))
 
@@ -160,6 +162,12 @@ class Mail:
         while await self._remove_some(account, slice_=slice_):
             pass
 
+    async def _mark_opened(self, tx: Transaction, emails: Sequence[Email]) -> Sequence[None]:
+        await tx.inboxes.hold_all({email.inbox_id for email in emails})
+        changed = await tx.mail.read_now([email.id for email in emails], self._now())
+        await _journal(tx, Happening.EMAIL_READ, changed, self._now)
+        return [None] * len(emails)
+
     async def _mark(
         self,
         account: AccountId,
@@ -204,8 +212,8 @@ async def _journal(
     by_inbox: dict[InboxId, list[EmailId]] = {}
     for inbox, email in emails:
         by_inbox.setdefault(inbox, []).append(email)
-    for inbox, ids in sorted(by_inbox.items()):  # in one order everywhere, so that two transactions can't deadlock
-        await tx.journal.append(inbox, happening, ids, now())
+    await tx.journal.append_all(by_inbox, happening, now())
+    for inbox in by_inbox:
         tx.signal(f"inbox:{inbox}")
 
 

@@ -7,7 +7,7 @@ process lends its session to the others. Every run leaves an event, and says how
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,11 +35,12 @@ from posthouse.model.standing import NO_PROBLEM, Moment, MomentKind, Standing
 from posthouse.model.sync import Mailbox, Snapshot, SyncOutcome, Wake
 from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, new_id
 from posthouse.services.desk import Desk, Session
-from posthouse.services.fetching import Batches, Fetching, Run
+from posthouse.services.fetching import Arrived, Batches, Fetching, Run
 from posthouse.services.intake import Intake
 from posthouse.services.keeping import Keeper
 from posthouse.services.required import require_connector
 from posthouse.services.running import Advance, Running
+from posthouse.services.together import Together
 from posthouse.store.database import Database, Transaction
 
 log = structlog.get_logger()
@@ -75,6 +76,47 @@ class Asked:
         return {name: moment for name, moment in told.items() if moment is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A run that is over: what was asked of it, what was said meanwhile, and what it failed by."""
+
+    run: Run
+    asked: Asked
+    lines: Sequence[str]
+    error: Exception | None = None
+
+    @property
+    def failure(self) -> str | None:
+        """What went wrong, in words for the user."""
+        if self.error is None:
+            return None
+        return self.error.message if isinstance(self.error, PosthouseError) else INTERNAL
+
+    def event(self, now: datetime) -> ConnectorEvent:
+        failure, new, connector = self.failure, len(self.run.email_ids), self.run.connector
+        quiet = self.asked.by_itself and not new and failure is None
+        return ConnectorEvent(
+            id=EventId(new_id(now)),
+            account_id=connector.account_id,
+            connector_id=connector.id,
+            type=EventType.SYNC,
+            status=status_of(self.error),
+            size=new,
+            message=failure or ("1 new email" if new == 1 else f"{new} new emails"),
+            logs=None if quiet else "\n".join(self.lines) or None,
+            seen=False,
+            created_at=now,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """What a server has told of, to be filed with the end of its run."""
+
+    ended: _Ended
+    arrived: Arrived
+
+
 @dataclass(slots=True)
 class _Turn:
     """A lease's holder. `over`: it was given back together with what the run has left to write."""
@@ -94,6 +136,7 @@ class Sync:
     ) -> None:
         self._database = database
         self._fetching = Fetching(database, intake, now, batches)
+        self._pushes = Together(database, self._file_pushes)
         self._open_mailbox = open_mailbox
         self._now = now
         self._turns: WeakValueDictionary[ConnectorId, asyncio.Lock] = WeakValueDictionary()
@@ -222,18 +265,26 @@ class Sync:
         arrived = await self._fetching.arrived(run, session.mailbox, seen)
         if arrived is None:
             return None
-        event, lines = None, session.said_since(start)
+        event, push = None, _Push(_Ended(run, asked, session.said_since(start)), arrived)
         with contextlib.suppress(Conflict):  # it is there already, under a cursor that has not come so far
-            async with self._database.transaction() as tx:
-                if await tx.claims.free(run.connector.id, self._now()) and await self._fetching.file(tx, run, arrived):
-                    event = await self._note(tx, run, None, asked, lines)
+            event = await self._pushes.do(push)
         if event is None:
             run.email_ids.clear()
             await self._fetching.drop(arrived)
             return None
         metrics.messages.inc(len(run.email_ids))
         metrics.message_bytes.inc(arrived.size)
-        return self._outcome(run, None, asked, lines, event)
+        return self._outcome(push.ended, event)
+
+    async def _file_pushes(self, tx: Transaction, pushes: Sequence["_Push"]) -> list[ConnectorEvent | None]:
+        """File what has arrived for several connectors, and note how their runs went: an event for each for which it
+        is filed. It is not, for one that somebody else syncs or has synced."""
+        standings = await tx.claims.free([push.ended.run.connector.id for push in pushes])
+        free = [(push.ended.run, push.arrived) for push in pushes if push.ended.run.connector.id in standings]
+        filed = {run.connector.id for run in await self._fetching.file(tx, free)}
+        ended = [push.ended for push in pushes if push.ended.run.connector.id in filed]
+        events = {event.connector_id: event for event in await self._note(tx, ended, standings)}
+        return [events.get(push.ended.run.connector.id) for push in pushes]
 
     async def note_failure(self, connector: Connector, error: RemoteError, lines: Sequence[str]) -> None:
         """A session could not be had, or kept: leave an event, and say how the connector stands."""
@@ -298,66 +349,49 @@ class Sync:
                     log.exception("a sync failed by a fault of ours", connector=str(connector.id))
                     error = failed
             self._count(began, error)
+            ended_run = _Ended(run, asked, lines(), error)
             async with self._database.transaction() as tx:
-                event = await self._note(tx, run, error, asked, lines())
+                standing = await tx.standings.find(connector.id)
+                [event] = await self._note(tx, [ended_run], {} if standing is None else {connector.id: standing})
                 await tx.claims.give_back(connector.id, run.holder)
             turn.over = True
-            return self._outcome(run, error, asked, lines(), event)
+            return self._outcome(ended_run, event)
 
     def _count(self, began: float, error: Exception | None) -> None:
         metrics.sync_seconds.observe(time.monotonic() - began)
         metrics.syncs.labels(status_of(error).value).inc()
 
     async def _note(
-        self, tx: Transaction, run: Run, error: Exception | None, asked: Asked, lines: Sequence[str]
-    ) -> ConnectorEvent:
-        """Write down how a run went: an event, and how the connector stands."""
-        failure, new, connector, now = _failure(error), len(run.email_ids), run.connector, self._now()
-        quiet = asked.by_itself and not new and failure is None
-        event = ConnectorEvent(
-            id=EventId(new_id(now)),
-            account_id=connector.account_id,
-            connector_id=connector.id,
-            type=EventType.SYNC,
-            status=status_of(error),
-            size=new,
-            message=failure or ("1 new email" if new == 1 else f"{new} new emails"),
-            logs=None if quiet else "\n".join(lines) or None,
-            seen=False,
-            created_at=now,
-        )
-        before = await tx.standings.find(connector.id)
-        if before is not None:  # else the connector was deleted meanwhile
-            await tx.events.add(event)
-            values = await self._stand(tx, run, before, error, failure, now) | asked.moments(now)
-            if values:
-                await tx.standings.change(connector.id, **values)
-        return event
+        self, tx: Transaction, ended: Sequence[_Ended], before: Mapping[ConnectorId, Standing]
+    ) -> list[ConnectorEvent]:
+        """Write down how runs went: an event for each, and how its connector stands, unless that was deleted
+        meanwhile."""
+        now = self._now()
+        events = [one.event(now) for one in ended]
+        changes = {}
+        for one in ended:
+            connector = one.run.connector.id
+            if connector in before:
+                changes[connector] = await self._stand(tx, one, before[connector], now) | one.asked.moments(now)
+        await tx.standings.change_all(changes)
+        await tx.events.add_all([event for event in events if event.connector_id in before])
+        return events
 
-    def _outcome(
-        self, run: Run, error: Exception | None, asked: Asked, lines: Sequence[str], event: ConnectorEvent
-    ) -> SyncOutcome:
-        failure, new = _failure(error), len(run.email_ids)
+    def _outcome(self, ended: _Ended, event: ConnectorEvent) -> SyncOutcome:
+        run, failure, new = ended.run, ended.failure, len(ended.run.email_ids)
         log.info("synced", connector=str(run.connector.id), new=new, status=event.status.value, failure=failure)
         return SyncOutcome(
             event_id=event.id,
             email_ids=tuple(run.email_ids),
-            logs=tuple(lines) if asked.logging else None,
+            logs=tuple(ended.lines) if ended.asked.logging else None,
             failure=failure,
             seen=run.seen,
-            cancelled=isinstance(error, Cancelled),
+            cancelled=isinstance(ended.error, Cancelled),
         )
 
-    async def _stand(
-        self,
-        tx: Transaction,
-        run: Run,
-        before: Standing,
-        error: Exception | None,
-        failure: str | None,
-        now: datetime,
-    ) -> dict[str, Any]:
+    async def _stand(self, tx: Transaction, ended: _Ended, before: Standing, now: datetime) -> dict[str, Any]:
         """How the connector stands after this run: what of its standing is different now."""
+        run, error, failure = ended.run, ended.error, ended.failure
         connector = run.connector.id
         if failure is None:
             if before.problem is not None:
@@ -430,8 +464,3 @@ def _failing(error: Exception) -> Callable[[Run], Awaitable[None]]:
         raise error
 
     return fail
-
-
-def _failure(error: Exception | None) -> str | None:
-    """What went wrong, in words for the user."""
-    return None if error is None else error.message if isinstance(error, PosthouseError) else INTERNAL

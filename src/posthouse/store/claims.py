@@ -12,7 +12,7 @@ Two claims, both rows, the same statements on both databases:
 Moments are the database server's where there is one, so that the clocks of several machines don't matter.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,12 +21,21 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.errors import Cancelled, Conflict
+from posthouse.model.standing import Standing
 from posthouse.model.values import ConnectorId
+from posthouse.store.standings import standing_of
 from posthouse.store.tables import Utc, live_connectors, standings, workers
 
 # Statements of every sync: to build one costs three times as much as to run it.
 _THIS = standings.c.connector_id == sa.bindparam("connector")
 _LEASE = sa.select(standings.c.lease_holder, standings.c.leased_until).where(_THIS).with_for_update()
+_FREE = (
+    sa.select(standings)
+    .where(standings.c.connector_id.in_(sa.bindparam("connectors", expanding=True)), standings.c.lease_holder.is_(None))
+    # All who change many standings do so in this order, so that none waits for another in a circle.
+    .order_by(standings.c.connector_id)
+    .with_for_update()
+)
 _TAKE_LEASE = (
     sa.update(standings)
     .where(
@@ -143,17 +152,11 @@ class Claims:
         taken = await self._connection.execute(_TAKE_LEASE, values)
         return bool(taken.rowcount)
 
-    async def free(self, connector: ConnectorId, now: datetime) -> bool:
-        """Make sure, until this transaction ends, that nobody syncs this connector. False when somebody does."""
-        lease = (await self._connection.execute(_LEASE, {"connector": connector})).first()
-        if lease is None:
-            return False
-        if lease.lease_holder is None:
-            return True
-        if lease.leased_until >= await moment(self._connection, now):
-            return False
-        await self.give_back(connector, lease.lease_holder)  # whose it was finds out when it files
-        return True
+    async def free(self, connectors: Collection[ConnectorId]) -> dict[ConnectorId, Standing]:
+        """Those of these connectors that nobody syncs, and nobody can until this transaction ends: how they stand. A
+        lease that nobody has given back counts, over or not."""
+        rows = (await self._connection.execute(_FREE, {"connectors": list(connectors)})).mappings()
+        return {row["connector_id"]: standing_of(row) for row in rows}
 
     async def prolong(self, holders: Mapping[ConnectorId, UUID], length: timedelta, now: datetime) -> set[ConnectorId]:
         """Prolong those of these leases that are still our own. One that has been somebody else's since is never

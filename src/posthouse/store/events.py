@@ -1,5 +1,6 @@
 """Rows of connector events: one for each sync and each send."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -19,7 +20,11 @@ class Events:
         self._connection = connection
 
     async def add(self, event: ConnectorEvent) -> None:
-        await self._connection.execute(_ADD, asdict(event))
+        await self.add_all([event])
+
+    async def add_all(self, some: Sequence[ConnectorEvent]) -> None:
+        if some:
+            await self._connection.execute(_ADD, [asdict(event) for event in some])
 
     async def get(self, account: AccountId, event: EventId) -> ConnectorEvent | None:
         query = sa.select(events).where(events.c.account_id == account, events.c.id == event)

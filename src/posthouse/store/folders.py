@@ -1,6 +1,6 @@
 """Rows of what we know of external folders: how far each is synced, and which message there became which email."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -8,18 +8,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.sync import Cursor, Occurrence
 from posthouse.model.values import ConnectorId
+from posthouse.store.rows import Row
 from posthouse.store.tables import folders, occurrences
 
 _THIS = sa.and_(folders.c.connector_id == sa.bindparam("connector"), folders.c.name == sa.bindparam("folder"))
 _FIND = sa.select(folders).where(_THIS)
+_FIND_SEVERAL = sa.select(folders).where(
+    folders.c.connector_id.in_(sa.bindparam("connectors", expanding=True)),
+    folders.c.name.in_(sa.bindparam("names", expanding=True)),
+)
+_ADVANCE = sa.update(folders).where(folders.c.number == sa.bindparam("place")).values(next_uid=sa.bindparam("next"))
 _KEPT = ("uid_validity", "next_uid", "highest_modseq", "search_terms", "era")
 _KEEP = sa.update(folders).where(_THIS).values({name: sa.bindparam(name) for name in _KEPT}).returning(folders.c.number)
 _ADD = sa.insert(occurrences)
 _DELETED = (
-    sa.select(occurrences.c.digest)
+    sa.select(folders.c.connector_id, occurrences.c.digest)
     .join(folders, folders.c.number == occurrences.c.folder)
     .where(
-        folders.c.connector_id == sa.bindparam("connector"),
+        folders.c.connector_id.in_(sa.bindparam("connectors", expanding=True)),
         occurrences.c.email.is_(None),
         occurrences.c.digest.in_(sa.bindparam("digests", expanding=True)),
     )
@@ -42,16 +48,18 @@ class Folders:
     async def get(self, connector: ConnectorId, folder: str) -> Place | None:
         found = await self._connection.execute(_FIND, {"connector": connector, "folder": folder})
         row = found.mappings().first()
-        if row is None:
-            return None
-        cursor = Cursor(
-            folder=folder,
-            uid_validity=row["uid_validity"],
-            next_uid=row["next_uid"],
-            highest_modseq=row["highest_modseq"],
-            search_terms=row["search_terms"],
-        )
-        return Place(row["number"], row["era"], cursor)
+        return None if row is None else _place(row)
+
+    async def several(self, names: Mapping[ConnectorId, str]) -> dict[ConnectorId, Place]:
+        """As `get`, for one folder of each of these connectors."""
+        values = {"connectors": list(names), "names": list(set(names.values()))}
+        rows = (await self._connection.execute(_FIND_SEVERAL, values)).mappings()
+        return {row["connector_id"]: _place(row) for row in rows if names[row["connector_id"]] == row["name"]}
+
+    async def advance(self, next_uids: Mapping[int, int]) -> None:
+        """These folders, by number, are synced up to before these UIDs."""
+        rows = [{"place": place, "next": next_uid} for place, next_uid in next_uids.items()]
+        await self._connection.execute(_ADVANCE, rows)
 
     async def keep(self, connector: ConnectorId, cursor: Cursor, *, era: int) -> int:
         """Remember how far a folder is synced. The folder's number."""
@@ -98,22 +106,22 @@ class Folders:
         )
         return [Occurrence(**row) for row in (await self._connection.execute(query)).mappings()]
 
-    async def add_occurrences(self, place: int, era: int, found: Sequence[Occurrence]) -> None:
-        if found:
-            await self._connection.execute(
-                _ADD,
-                [
-                    {
-                        "folder": place,
-                        "era": era,
-                        "uid": one.uid,
-                        "mark": one.mark,
-                        "digest": one.digest,
-                        "email": one.email,
-                    }
-                    for one in found
-                ],
-            )
+    async def add_occurrences(self, found: Iterable[tuple[Place, Sequence[Occurrence]]]) -> None:
+        """These messages lie in these places."""
+        rows = [
+            {
+                "folder": place.number,
+                "era": place.era,
+                "uid": one.uid,
+                "mark": one.mark,
+                "digest": one.digest,
+                "email": one.email,
+            }
+            for place, some in found
+            for one in some
+        ]
+        if rows:
+            await self._connection.execute(_ADD, rows)
 
     async def forget_before(self, place: int, era: int) -> None:
         """Drop what earlier eras knew: everything that is still at the server has been met again.
@@ -136,6 +144,20 @@ class Folders:
                 )
             )
 
-    async def deleted_digests(self, connector: ConnectorId, digests: Sequence[bytes]) -> set[bytes]:
-        """Which of these messages came by this connector once and were deleted here since."""
-        return set(await self._connection.scalars(_DELETED, {"connector": connector, "digests": digests}))
+    async def deleted_digests(
+        self, connectors: Sequence[ConnectorId], digests: Sequence[bytes]
+    ) -> set[tuple[ConnectorId, bytes]]:
+        """Which of these messages came by one of these connectors once, and by which, and were deleted here since."""
+        found = await self._connection.execute(_DELETED, {"connectors": connectors, "digests": digests})
+        return {(row.connector_id, row.digest) for row in found}
+
+
+def _place(row: Row) -> Place:
+    cursor = Cursor(
+        folder=row["name"],
+        uid_validity=row["uid_validity"],
+        next_uid=row["next_uid"],
+        highest_modseq=row["highest_modseq"],
+        search_terms=row["search_terms"],
+    )
+    return Place(row["number"], row["era"], cursor)

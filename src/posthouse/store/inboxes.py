@@ -14,6 +14,12 @@ from posthouse.store.rows import Row, bounded, read_page
 from posthouse.store.tables import connectors, inboxes, sent_emails
 
 _HOLD = sa.select(inboxes.c.number).where(inboxes.c.id == sa.bindparam("inbox")).with_for_update()
+_HOLD_ALL = (
+    sa.select(inboxes.c.id)
+    .where(inboxes.c.id.in_(sa.bindparam("inboxes", expanding=True)))
+    .order_by(inboxes.c.id)
+    .with_for_update()
+)
 _POSITIONS = sa.select(inboxes.c.id, inboxes.c.position).where(inboxes.c.account_id == sa.bindparam("account"))
 _POSITION = _POSITIONS.where(inboxes.c.id == sa.bindparam("inbox"))
 
@@ -60,8 +66,7 @@ class Inboxes:
         that are there."""
         if not ids:
             return []
-        query = sa.select(inboxes.c.id).where(inboxes.c.id.in_(ids)).order_by(inboxes.c.id).with_for_update()
-        return list(await self._connection.scalars(query))
+        return list(await self._connection.scalars(_HOLD_ALL, {"inboxes": list(ids)}))
 
     async def due(self, inbox: InboxId, moment: datetime) -> bool:
         """Whether the inbox is to expire before this moment."""

@@ -5,7 +5,7 @@ order of positions the order of commits, without gaps, on both databases. A read
 has seen, and asks for what comes after.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -18,9 +18,9 @@ from posthouse.store.tables import inboxes, journal
 
 _DRAW = (
     sa.update(inboxes)
-    .where(inboxes.c.id == sa.bindparam("inbox"))
+    .where(inboxes.c.id.in_(sa.bindparam("inboxes", expanding=True)))
     .values(position=inboxes.c.position + sa.bindparam("lines"))
-    .returning(inboxes.c.position)
+    .returning(inboxes.c.id, inboxes.c.position)
 )
 _APPEND = sa.insert(journal)
 _AFTER = (
@@ -40,24 +40,28 @@ class Journal:
 
         From here to the commit nobody else can write to this inbox's journal.
         """
-        last = await self._connection.scalar(_DRAW, {"inbox": inbox, "lines": len(emails)})
-        assert last is not None, "an inbox that mail is filed in exists"
-        first = last - len(emails) + 1
-        if emails:
-            await self._connection.execute(
-                _APPEND,
-                [
-                    {
-                        "inbox_id": inbox,
-                        "position": position,
-                        "happening": happening,
-                        "email_id": email,
-                        "at": at,
-                    }
-                    for position, email in enumerate(emails, first)
-                ],
-            )
-        return int(last)
+        return (await self.append_all({inbox: emails}, happening, at))[inbox]
+
+    async def append_all(
+        self, emails: Mapping[InboxId, Sequence[UUID]], happening: Happening, at: datetime
+    ) -> dict[InboxId, int]:
+        """As `append`, for several inboxes: hold them in one order before."""
+        alike: dict[int, list[InboxId]] = {}
+        for inbox, its in emails.items():
+            alike.setdefault(len(its), []).append(inbox)
+        last: dict[InboxId, int] = {}
+        for lines, some in alike.items():
+            drawn = await self._connection.execute(_DRAW, {"inboxes": some, "lines": lines})
+            last.update({row.id: row.position for row in drawn})
+        assert last.keys() == emails.keys(), "an inbox that mail is filed in exists"
+        rows = [
+            {"inbox_id": inbox, "position": position, "happening": happening, "email_id": email, "at": at}
+            for inbox, its in emails.items()
+            for position, email in enumerate(its, last[inbox] - len(its) + 1)
+        ]
+        if rows:
+            await self._connection.execute(_APPEND, rows)
+        return last
 
     async def after(self, inbox: InboxId, position: int, most: int = 100) -> list[Entry]:
         found = await self._connection.execute(_AFTER, {"inbox": inbox, "after": position, "most": most})

@@ -33,8 +33,9 @@ class Filing:
 
 
 _ADD = sa.insert(emails).returning(emails.c.id, emails.c.number)
-_BY_DIGEST = sa.select(emails.c.digest, emails.c.number).where(
-    emails.c.inbox_id == sa.bindparam("inbox"), emails.c.digest.in_(sa.bindparam("digests", expanding=True))
+_BY_DIGEST = sa.select(emails.c.inbox_id, emails.c.digest, emails.c.number).where(
+    emails.c.inbox_id.in_(sa.bindparam("inboxes", expanding=True)),
+    emails.c.digest.in_(sa.bindparam("digests", expanding=True)),
 )
 _GET = sa.select(emails).where(emails.c.account_id == sa.bindparam("account"), emails.c.id == sa.bindparam("email"))
 
@@ -46,6 +47,12 @@ _MARK = (
 )
 _THOSE = emails.c.id.in_(sa.bindparam("ids", expanding=True))
 _MARK_THOSE = _MARK.where(_THOSE)
+_READ = (
+    sa.update(emails)
+    .where(_THOSE, ~emails.c.read)
+    .values(read=True, updated_at=sa.bindparam("now"))
+    .returning(emails.c.inbox_id, emails.c.id)
+)
 
 
 class Mail:
@@ -55,10 +62,10 @@ class Mail:
     # Filing
 
     async def add(self, filings: Sequence[Filing]) -> dict[EmailId, int]:
-        """File emails of one account, in this order, each in its thread. Their numbers, by id."""
+        """File emails, in this order, each in its thread. Their numbers, by id."""
         if not filings:
             return {}
-        places = await Threads(self._connection).place(filings[0].email.account_id, [_naming(f) for f in filings])
+        places = await Threads(self._connection).place([_naming(f) for f in filings])
         inserted = await self._connection.execute(
             _ADD, [_email_row(f) | {"thread_id": thread} for f, thread in zip(filings, places, strict=True)]
         )
@@ -76,10 +83,12 @@ class Mail:
         )
         return await self._connection.scalar(query.limit(1)) is not None
 
-    async def by_digest(self, inbox: InboxId, digests: Sequence[bytes]) -> Mapping[bytes, int]:
-        """Which of these messages the inbox has already: the number of the email, by digest."""
-        found = await self._connection.execute(_BY_DIGEST, {"inbox": inbox, "digests": digests})
-        return {row.digest: row.number for row in found}
+    async def by_digest(
+        self, inboxes: Sequence[InboxId], digests: Sequence[bytes]
+    ) -> Mapping[tuple[InboxId, bytes], int]:
+        """Which of these messages these inboxes have already: the number of the email, by inbox and digest."""
+        found = await self._connection.execute(_BY_DIGEST, {"inboxes": inboxes, "digests": digests})
+        return {(row.inbox_id, row.digest): row.number for row in found}
 
     async def known(self, inbox: InboxId, digest: bytes) -> EmailId | None:
         """The inbox's email with just these bytes."""
@@ -180,6 +189,10 @@ class Mail:
             query = query.where(emails.c.inbox_id == inbox)
         changed = await self._connection.execute(query, values)
         return [(row.inbox_id, row.id) for row in changed]
+
+    async def read_now(self, ids: Sequence[EmailId], now: datetime) -> list[tuple[InboxId, EmailId]]:
+        """These emails (a thousand at most) count as read, whoever they belong to. Those that did not yet."""
+        return [(row.inbox_id, row.id) for row in await self._connection.execute(_READ, {"ids": ids, "now": now})]
 
     async def mark_favourite(self, account: AccountId, email: EmailId, favourite: bool, now: datetime) -> None:
         await self._connection.execute(
@@ -298,7 +311,7 @@ def stored_of(row: Row, size: int | None = None) -> Stored:
 
 def _naming(filing: Filing) -> Naming:
     email = filing.email
-    return Naming(email.message_id, (email.in_reply_to, *filing.references), email.created_at)
+    return Naming(email.account_id, email.message_id, (email.in_reply_to, *filing.references), email.created_at)
 
 
 def _email_row(filing: Filing) -> dict[str, Any]:

@@ -18,8 +18,9 @@ class Packs:
 
     async def use(self, used: Iterable[str], now: datetime) -> None:
         """Count stretches of new packs as in use; name a pack once for each stretch."""
-        for pack, stretches in Counter(used).items():
-            await self._connection.execute(_USE, {"id": pack, "live": stretches, "created_at": now})
+        rows = [{"id": pack, "live": live, "created_at": now} for pack, live in Counter(used).items()]
+        if rows:
+            await self._connection.execute(_USE, rows)
 
     async def release(self, released: Iterable[str]) -> list[str]:
         """Count stretches as no longer in use. The packs that nobody uses any more: their files can go, after

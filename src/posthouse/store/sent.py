@@ -29,8 +29,8 @@ class Sent:
 
     async def add(self, sent: SentEmail) -> SentEmail:
         """File a sent email; it comes back with its thread."""
-        naming = Naming(sent.message_id, (sent.in_reply_to, *sent.references), sent.created_at)
-        [thread] = await Threads(self._connection).place(sent.account_id, [naming])
+        naming = Naming(sent.account_id, sent.message_id, (sent.in_reply_to, *sent.references), sent.created_at)
+        [thread] = await Threads(self._connection).place([naming])
         await self._connection.execute(
             sa.insert(sent_emails).values(
                 id=sent.id,

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.standing import NO_PROBLEM, Mode, Moment, MomentKind, Standing
@@ -19,10 +20,18 @@ TIMELINE = 100
 
 _THIS = standings.c.connector_id == sa.bindparam("connector")
 _FIND = sa.select(standings).where(_THIS)
-_USE = (
-    sa.update(usage)
-    .where(usage.c.connector_id == sa.bindparam("connector"), usage.c.day == sa.bindparam("today"))
-    .values(bytes=usage.c.bytes + sa.bindparam("size"))
+
+
+def _using(insert: sqlite.Insert | postgresql.Insert) -> sa.Executable:
+    more = insert.on_conflict_do_update(
+        index_elements=[usage.c.connector_id, usage.c.day], set_={"bytes": usage.c.bytes + insert.excluded.bytes}
+    )
+    return more.returning(usage.c.connector_id, usage.c.bytes)
+
+
+_USE = {"sqlite": _using(sqlite.insert(usage)), "postgresql": _using(postgresql.insert(usage))}
+_FORGET_USE = sa.delete(usage).where(
+    usage.c.connector_id == sa.bindparam("connector"), usage.c.day != sa.bindparam("today")
 )
 
 
@@ -51,14 +60,23 @@ class Standings:
     async def find(self, connector: ConnectorId) -> Standing | None:
         """None when there is no such connector."""
         row = (await self._connection.execute(_FIND, {"connector": connector})).mappings().first()
-        return None if row is None else _standing(row)
+        return None if row is None else standing_of(row)
 
     async def get(self, connector: ConnectorId) -> Standing:
         return await self.find(connector) or Standing(connector_id=connector)
 
     async def change(self, connector: ConnectorId, **values: Any) -> None:
         """Set some of a standing's fields."""
-        await self._connection.execute(_changing(frozenset(values)), {**values, "connector": connector})
+        await self.change_all({connector: values})
+
+    async def change_all(self, changes: Mapping[ConnectorId, Mapping[str, Any]]) -> None:
+        """As `change`, for several connectors: lock them in one order before."""
+        alike: dict[frozenset[str], list[dict[str, Any]]] = {}
+        for connector, values in changes.items():
+            if values:
+                alike.setdefault(frozenset(values), []).append({**values, "connector": connector})
+        for names, rows in alike.items():
+            await self._connection.execute(_changing(names), rows)
 
     async def prove(self, proofs: Mapping[ConnectorId, datetime]) -> None:
         """Note the moments at which connectors were proved fresh, many at once; never back in time.
@@ -95,7 +113,7 @@ class Standings:
             .where(standings.c.connector_id.in_(live_connectors()))
         )
         rows = (await self._connection.execute(query)).mappings()
-        return [(_standing(row), timedelta(seconds=row["interval_seconds"] or 0)) for row in rows]
+        return [(standing_of(row), timedelta(seconds=row["interval_seconds"] or 0)) for row in rows]
 
     async def timeline(self, connector: ConnectorId) -> list[Moment]:
         """The latest moments of a connector, newest first."""
@@ -103,19 +121,20 @@ class Standings:
         rows = (await self._connection.execute(query.limit(TIMELINE))).mappings()
         return [Moment(at=row["at"], kind=MomentKind(row["kind"]), text=row["text"]) for row in rows]
 
-    async def count_usage(self, connector: ConnectorId, day: date, size: int) -> None:
-        """Add to the bytes that a connector has fetched on a day."""
-        changed = await self._connection.execute(_USE, {"connector": connector, "today": day, "size": size})
-        if not changed.rowcount:
-            await self._connection.execute(sa.delete(usage).where(usage.c.connector_id == connector))
-            await self._connection.execute(sa.insert(usage).values(connector_id=connector, day=day, bytes=size))
+    async def count_usage(self, sizes: Mapping[ConnectorId, int], day: date) -> None:
+        """Add to the bytes that connectors have fetched on a day; other days are forgotten."""
+        rows = [{"connector_id": connector, "day": day, "bytes": size} for connector, size in sizes.items()]
+        used = await self._connection.execute(_USE[self._connection.dialect.name], rows)
+        begun = [row.connector_id for row in used if row.bytes == sizes[row.connector_id]]
+        if begun:
+            await self._connection.execute(_FORGET_USE, [{"connector": connector, "today": day} for connector in begun])
 
     async def bytes_used(self, connector: ConnectorId, day: date) -> int:
         query = sa.select(usage.c.bytes).where(usage.c.connector_id == connector, usage.c.day == day)
         return await self._connection.scalar(query) or 0
 
 
-def _standing(row: Row) -> Standing:
+def standing_of(row: Row) -> Standing:
     left_out = {"owner_id", "lease_holder", "leased_until", "interval_seconds"}
     values = {name: value for name, value in row.items() if name not in left_out}
     return Standing(**{**values, "mode": Mode(values["mode"]), "owned": row["owner_id"] is not None})

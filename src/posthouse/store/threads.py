@@ -30,8 +30,10 @@ _AT_ONCE = 1000  # values in one statement: both databases have a limit
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """What an email says of its place: its own Message-ID (or '') and those that it refers to; and when it came."""
+    """What an email of an account says of its place: its own Message-ID (or '') and those that it refers to; and when
+    it came."""
 
+    account_id: AccountId
     message_id: str
     refers_to: tuple[str, ...]
     at: datetime
@@ -51,7 +53,7 @@ class _Group:
     that it has become a part of."""
 
     known: list[_Known]
-    at: datetime | None = None
+    first: Naming | None = None
     into: "_Group | None" = None
 
     def whole(self) -> "_Group":
@@ -77,9 +79,9 @@ class Threads:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def place(self, account: AccountId, namings: Sequence[Naming]) -> list[ThreadId]:
+    async def place(self, namings: Sequence[Naming]) -> list[ThreadId]:
         """The thread of each of these emails, in their order; threads are begun and joined for it."""
-        names = [_digests(account, naming) for naming in namings]
+        names = [_digests(naming) for naming in namings]
         known = await self._held({name for some in names for name in some})
         by_thread: dict[ThreadId, _Group] = {}
         groups: dict[bytes, _Group] = {
@@ -87,13 +89,13 @@ class Threads:
         }
         placed: list[_Group] = []
         for naming, some in zip(namings, names, strict=True):
-            group = _Group([], naming.at)
+            group = _Group([], naming)
             for name in some:
                 group = _joined(groups[name].whole(), group) if name in groups else group
             for name in some:
                 groups[name] = group
             placed.append(group)
-        ids = await self._made(account, [group.whole() for group in placed])
+        ids = await self._made([group.whole() for group in placed])
         fresh = {name: ids[id(group.whole())] for name, group in groups.items() if name not in known}
         moved = await self._named(fresh)
         return [moved.get(thread, thread) for thread in (ids[id(group.whole())] for group in placed)]
@@ -141,7 +143,7 @@ class Threads:
             found += [_Known(row.number, row.id) for row in await self._connection.execute(query)]
         return found
 
-    async def _made(self, account: AccountId, groups: Iterable[_Group]) -> dict[int, ThreadId]:
+    async def _made(self, groups: Iterable[_Group]) -> dict[int, ThreadId]:
         """A thread for each group, by the group's identity: the oldest that it knows, which the others are joined
         to, or a new one."""
         ids: dict[int, ThreadId] = {}
@@ -152,9 +154,10 @@ class Threads:
             if group.known:
                 ids[id(group)] = await self._joined_to_oldest(group.known)
             else:
-                assert group.at is not None
-                ids[id(group)] = ThreadId(new_id(group.at))
-                rows.append({"id": ids[id(group)], "account_id": account, "created_at": group.at})
+                first = group.first
+                assert first is not None
+                ids[id(group)] = ThreadId(new_id(first.at))
+                rows.append({"id": ids[id(group)], "account_id": first.account_id, "created_at": first.at})
         if rows:
             await self._connection.execute(_BEGIN, rows)
         return ids
@@ -195,9 +198,9 @@ def _joined(one: _Group, other: _Group) -> _Group:
     return one
 
 
-def _digests(account: AccountId, naming: Naming) -> tuple[bytes, ...]:
+def _digests(naming: Naming) -> tuple[bytes, ...]:
     named = dict.fromkeys(name for name in (naming.message_id, *naming.refers_to) if name)
-    return tuple(_digest(account, name) for name in named)
+    return tuple(_digest(naming.account_id, name) for name in named)
 
 
 def _digest(account: UUID, message_id: str) -> bytes:

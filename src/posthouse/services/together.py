@@ -1,0 +1,82 @@
+"""One transaction for whatever is ready at the same moment.
+
+A transaction costs about as much for one as for ten, and SQLite has one writer: when two hundred mailboxes get mail at
+once, a transaction for each would make the last of them wait for all the others. So who is ready joins a group; it
+gathers until its transaction begins, which is at once where nobody writes. Nobody waits for company.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from posthouse.store.database import Database, Transaction
+
+One = TypeVar("One")
+Result = TypeVar("Result")
+
+_AT_ONCE = 4  # transactions, where there are several writers: one that waits for a row does not hold up all
+
+
+class Together(Generic[One, Result]):
+    """`work` does all of a group in a transaction, and returns a result for each, in their order. It may be called
+    again for the same, when a transaction has failed: nothing that it does may outlive that."""
+
+    def __init__(
+        self,
+        database: Database,
+        work: Callable[[Transaction, Sequence[One]], Awaitable[Sequence[Result]]],
+        most: int = 100,
+    ) -> None:
+        self._database = database
+        self._work = work
+        self._most = most
+        self._gathering: _Group[One, Result] | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    async def do(self, one: One) -> Result:
+        """Have this done, and committed. Raises what it fails by; another's failure is not ours, because a group that
+        fails is done one by one. Goes on when the caller is cancelled."""
+        if self._gathering is None or len(self._gathering) >= self._most:
+            self._gathering = []
+            task = asyncio.create_task(self._done(self._gathering))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._gathering.append((one, result))
+        return await result
+
+    async def _done(self, group: "_Group[One, Result]") -> None:
+        try:
+            async with self._places:
+                try:
+                    await self._committed(group)
+                except Exception as error:
+                    if len(group) == 1:
+                        _tell(group[0][1], error)
+                        return
+                    for one in group:
+                        try:
+                            await self._committed([one])
+                        except Exception as error:
+                            _tell(one[1], error)
+        finally:
+            for _, result in group:
+                result.cancel()  # does nothing where it is known
+
+    async def _committed(self, group: "_Group[One, Result]") -> None:
+        async with self._database.transaction() as tx:
+            if self._gathering is group:
+                self._gathering = None  # who comes from now on is of the next
+            results = await self._work(tx, [one for one, _ in group])
+        for (_, result), found in zip(group, results, strict=True):
+            if not result.done():  # else nobody waits for it any more
+                result.set_result(found)
+
+
+_Group = list[tuple[One, "asyncio.Future[Result]"]]
+
+
+def _tell(result: "asyncio.Future[Result]", error: Exception) -> None:
+    if not result.done():
+        result.set_exception(error)
