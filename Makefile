@@ -14,7 +14,7 @@ ARGS ?=
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check format servers bench bench-sync bench-latency bench-scale clean
+.PHONY: help demo test chaos check format servers bench bench-sync bench-latency bench-scale bench-pages clean
 
 help: ## This list
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench-latency: $(DEV) ## From a delivery to the waiting SDK, beside a raw IDLE c
 
 bench-scale: $(DEV) ## 10,000 connectors that idle in one process (ARGS="--connectors 10000 --rest 60")
 	PYTHONPATH=tests $(BIN)/python -m bench.scale $(ARGS)
+
+bench-pages: $(DEV) ## The server's time for each page of the dashboard (ARGS="--connectors 10000 --mails 50000")
+	PYTHONPATH=tests $(BIN)/python -m bench.pages $(ARGS)
 
 servers: ## Install the servers that the tests start, where they are missing
 	@$(PYTHON) scripts/prepare.py servers

@@ -12,7 +12,17 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from posthouse.dashboard import about, connectors, content, inboxes, mail, marking, signin
+from posthouse.dashboard import (
+    about,
+    connector,
+    connector_settings,
+    connectors,
+    content,
+    inboxes,
+    mail,
+    marking,
+    signin,
+)
 from posthouse.dashboard.render import BASE, environment
 from posthouse.dashboard.static import Static
 from posthouse.dashboard.visit import Answering, NotSignedIn, Visitor
@@ -22,7 +32,17 @@ from posthouse.services import Services
 
 log = structlog.get_logger()
 
-ROUTERS = (signin.router, connectors.router, inboxes.router, mail.router, marking.router, content.router, about.router)
+ROUTERS = (
+    signin.router,
+    connectors.router,
+    connector.router,
+    connector_settings.router,
+    inboxes.router,
+    mail.router,
+    marking.router,
+    content.router,
+    about.router,
+)
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

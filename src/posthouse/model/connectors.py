@@ -68,6 +68,22 @@ class SmtpSettings(ServerSettings):
     """Where mail is sent through."""
 
 
+def exposed_by(old: ServerSettings, new: ServerSettings) -> str:
+    """By which change of settings a stored password could reach somebody else than before, in a word for people; ''
+    when by none. Then the password must be given again (decision 6)."""
+    if new.host != old.host:
+        return "server"
+    if Security.PLAIN is new.security is not old.security:
+        return "encryption"
+    if new.tls_trust and new.tls_trust != old.tls_trust:
+        return "certificate"
+    if set(new.tls_protocols) - set(old.tls_protocols) and old.tls_protocols:
+        return "TLS version"
+    if new.proxy is not None and new.proxy.enabled and new.proxy != old.proxy:
+        return "proxy"
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncSettings:
     """When a connector is synced by itself, and in which folders beside its own."""

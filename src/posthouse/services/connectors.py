@@ -1,6 +1,6 @@
 """Connectors: made with their inbox, found, changed, deleted, and their connections tested."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
@@ -112,6 +112,15 @@ class Connectors:
             await tx.connectors.change(connector)
             await self._start_afresh(tx, connector_id)
         return connector
+
+    async def switch(self, account: AccountId, ids: Sequence[ConnectorId], *, enabled: bool) -> list[ConnectorId]:
+        """Enable connectors, or disable them: then nothing is synced or sent, whoever asks. Those that it changed;
+        ids that are not there are passed over."""
+        async with self._database.transaction() as tx:
+            changed = await tx.connectors.switch(account, ids, enabled=enabled, now=self._now())
+            for connector_id in changed:
+                await self._start_afresh(tx, connector_id)
+        return changed
 
     async def delete(self, account: AccountId, connector_id: ConnectorId) -> None:
         """Delete a connector, its settings and events. Its inbox and the mail in it stay."""

@@ -1,6 +1,7 @@
 """Connectors as a list for people: found, sorted, and told how they stand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from posthouse.model.overview import Overview, OverviewQuery, Summary
@@ -24,6 +25,16 @@ class Overviews:
             items = await tx.overviews.summaries(account, numbers, now, _pace())
         total = sum(counts.values()) if query.state is None else counts.get(query.state, 0)
         return Overview(tuple(items), {state: counts.get(state, 0) for state in State}, total, query)
+
+    async def again(
+        self, account: AccountId, query: OverviewQuery, ids: Sequence[ConnectorId]
+    ) -> tuple[list[Summary], dict[State, int]]:
+        """How connectors that are shown look by now, and what the query's search counts by now."""
+        now = self._now()
+        async with self._database.reading() as tx:
+            counts, _ = await tx.overviews.find(account, replace(query, size=0), now, _pace())
+            items = await tx.overviews.summaries(account, ids, now, _pace()) if ids else []
+        return items, {state: counts.get(state, 0) for state in State}
 
     async def these(self, account: AccountId, ids: Sequence[ConnectorId]) -> list[Summary]:
         """Connectors of an account by their ids, in this order; those that are not there are left out."""

@@ -1,8 +1,9 @@
 """Rows of connectors and of what belongs to one: its connections, with sealed passwords, and its schedule."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -51,6 +52,18 @@ class Connectors:
                 updated_at=connector.updated_at,
             )
         )
+
+    async def switch(
+        self, account: AccountId, ids: Sequence[ConnectorId], *, enabled: bool, now: datetime
+    ) -> list[ConnectorId]:
+        """Enable or disable some. Those that it changed."""
+        changed = await self._connection.scalars(
+            sa.update(connectors)
+            .where(connectors.c.account_id == account, connectors.c.id.in_(ids), connectors.c.enabled != enabled)
+            .values(enabled=enabled, updated_at=now)
+            .returning(connectors.c.id)
+        )
+        return list(changed)
 
     async def get(self, account: AccountId, connector: ConnectorId) -> Connector | None:
         return await self._one(account, connectors.c.id == connector)
