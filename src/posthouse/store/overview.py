@@ -7,6 +7,7 @@ the rest is read of these few alone.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from posthouse.model.overview import DAYS, TROUBLED_FIRST, Order, OverviewQuery,
 from posthouse.model.standing import MOST_REFUSALS, Mode, State
 from posthouse.model.values import AccountId, ConnectorId, InboxId
 from posthouse.store.rows import Row
-from posthouse.store.tables import connections, connectors, emails, inboxes, schedules, standings
+from posthouse.store.tables import Utc, connections, connectors, emails, inboxes, schedules, standings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000  # ages are compared in microseconds, exactly as Python does
@@ -46,28 +47,9 @@ class Overviews:
         self, account: AccountId, query: OverviewQuery, now: datetime, pace: Pace
     ) -> tuple[dict[State, int], list[int]]:
         """How many of the connectors that the search finds stand how, and the numbers of those on the page."""
-        found = (
-            _known(sa.select(connectors.c.number, self._state(now, pace).label("state"), standings.c.fresh_as_of))
-            .add_columns(_title().label("title"))
-            .where(connectors.c.account_id == account, *_holding(query.search))
-            .cte("found")
-        )
-        counts = sa.select(
-            found.c.state, sa.func.count().label("amount"), sa.cast(sa.null(), sa.BigInteger).label("number")
-        ).group_by(found.c.state)
-        page = sa.select(found.c.state, sa.literal(0), found.c.number)
-        if query.state is not None:
-            page = page.where(found.c.state == query.state)
-        rank = sa.case(_RANKS, value=found.c.state)
-        order: dict[Order, tuple[Any, ...]] = {
-            Order.TROUBLED: (rank, found.c.title, found.c.number),
-            Order.NAME: (found.c.title, found.c.number),
-            Order.FRESHNESS: (found.c.fresh_as_of.asc().nulls_first(), found.c.number),
-        }
-        page = page.order_by(*order[query.order]).limit(query.size).offset(query.page * query.size)
-        # The page keeps its order: a UNION ALL gives one part's rows after the other's.
-        both = sa.union_all(counts, sa.select(page.subquery()))
-        rows = (await self._connection.execute(both)).all()
+        statement = _finding(self._dialect, pace, query.search, query.state, query.order)
+        values = _moments(now, pace) | {"account": account, "size": query.size, "offset": query.page * query.size}
+        rows = (await self._connection.execute(statement, values)).all()
         told = {State(row.state): row.amount for row in rows if row.number is None}
         return told, [row.number for row in rows if row.number is not None]
 
@@ -75,79 +57,137 @@ class Overviews:
         self, account: AccountId, which: Sequence[int] | Sequence[ConnectorId], now: datetime, pace: Pace
     ) -> list[Summary]:
         """These connectors (by number or by id; a few hundred at most), in this order, as far as they are there."""
-        column = connectors.c.number if which and isinstance(which[0], int) else connectors.c.id
-        query = (
-            _known(sa.select(*_SHOWN, self._state(now, pace).label("state")))
-            .join(inboxes, inboxes.c.id == connectors.c.inbox_id)
-            .outerjoin(_SMTP, sa.and_(_SMTP.c.connector_id == connectors.c.id, _SMTP.c.protocol == "smtp"))
-            .where(connectors.c.account_id == account, column.in_(which))
-        )
-        rows = (await self._connection.execute(query)).mappings().all()
+        if not which:
+            return []
+        column = "number" if isinstance(which[0], int) else "id"
+        values = _moments(now, pace) | {"account": account, "which": which}
+        rows = (await self._connection.execute(_showing(self._dialect, pace, column), values)).mappings().all()
         mail = await self._mail([row["inbox_id"] for row in rows], now)
-        found = {row[column.name]: _summary(row, mail) for row in rows}
+        found = {row[column]: _summary(row, mail) for row in rows}
         return [found[one] for one in which if one in found]
 
     async def _mail(self, of: Sequence[InboxId], now: datetime) -> dict[InboxId, "_Mail"]:
         """What has come into these inboxes."""
-        unread = sa.func.count(sa.case((~emails.c.read, 1)))
-        query = sa.select(emails.c.inbox_id, sa.func.count(), unread, sa.func.max(emails.c.created_at))
-        query = query.where(emails.c.inbox_id.in_(of)).group_by(emails.c.inbox_id)
-        mail = {row[0]: _Mail(*row[1:]) for row in await self._connection.execute(query)}
+        mail = {row[0]: _Mail(*row[1:]) for row in await self._connection.execute(_COUNTING, {"inboxes": of})}
         first = now.astimezone(UTC).date() - timedelta(days=DAYS - 1)
         since = datetime.combine(first, time(), UTC)
-        day = self._day(emails.c.created_at)
-        query = sa.select(emails.c.inbox_id, day, sa.func.count()).group_by(emails.c.inbox_id, day)
         recent = [inbox for inbox, known in mail.items() if known.last_at >= since]
-        query = query.where(emails.c.inbox_id.in_(recent), emails.c.created_at >= since)
-        for inbox, text, count in await self._connection.execute(query) if recent else ():
+        values = {"inboxes": recent, "since": since}
+        for inbox, text, count in await self._connection.execute(_by_day(self._dialect), values) if recent else ():
             number = (date.fromisoformat(str(text)) - first).days
             if number < DAYS:  # else a clock of another process is ahead, or midnight has passed
                 mail[inbox].days[number] += count
         return mail
 
-    # What the databases say differently
 
-    def _micros(self, moment: sa.ColumnElement[datetime]) -> sa.ColumnElement[int]:
-        """Microseconds since 1970, exactly."""
-        if self._dialect == "postgresql":
-            return sa.cast(sa.extract("epoch", moment) * _SECOND, sa.BigInteger)
-        text = sa.type_coerce(moment, sa.Text)
-        # Of the whole seconds alone: SQLite rounds to milliseconds, and so to the next second.
-        whole = sa.cast(sa.func.strftime("%s", sa.func.substr(text, 1, 19)), sa.BigInteger)
-        return whole * _SECOND + sa.cast(sa.func.substr(text, 21, 6), sa.BigInteger)
+# Statements. They are large, and made once for what they are asked.
 
-    def _day(self, moment: sa.ColumnElement[datetime]) -> sa.ColumnElement[Any]:
-        """The day in UTC, as ISO 8601 writes it."""
-        if self._dialect == "postgresql":
-            return sa.cast(sa.cast(sa.func.timezone("UTC", moment), sa.Date), sa.Text)
-        return sa.func.substr(sa.type_coerce(moment, sa.Text), 1, 10)
 
-    # How they stand
+@lru_cache(maxsize=200)
+def _finding(dialect: str, pace: Pace, search: str, state: State | None, order: Order) -> sa.CompoundSelect[Any]:
+    found = (
+        _known(sa.select(connectors.c.number, _state(dialect, pace).label("state"), standings.c.fresh_as_of))
+        .add_columns(_title().label("title"))
+        .where(connectors.c.account_id == sa.bindparam("account"), *_holding(search))
+        .cte("found")
+    )
+    counts = sa.select(
+        found.c.state, sa.func.count().label("amount"), sa.cast(sa.null(), sa.BigInteger).label("number")
+    ).group_by(found.c.state)
+    page = sa.select(found.c.state, sa.literal(0), found.c.number)
+    if state is not None:
+        page = page.where(found.c.state == state)
+    orders: dict[Order, tuple[Any, ...]] = {
+        Order.TROUBLED: (sa.case(_RANKS, value=found.c.state), found.c.title, found.c.number),
+        Order.NAME: (found.c.title, found.c.number),
+        Order.FRESHNESS: (found.c.fresh_as_of.asc().nulls_first(), found.c.number),
+    }
+    page = page.order_by(*orders[order]).limit(sa.bindparam("size")).offset(sa.bindparam("offset"))
+    # The page keeps its order: a UNION ALL gives one part's rows after the other's.
+    return sa.union_all(counts, sa.select(page.subquery()))
 
-    def _state(self, now: datetime, pace: Pace) -> sa.ColumnElement[str]:
-        """`model.standing.state_of`, for the rows of `_known`."""
-        interval = sa.func.coalesce(sa.func.nullif(schedules.c.interval_seconds, 0), _seconds(pace.default))
-        pushed = standings.c.mode == Mode.PUSH
-        expected = sa.case((pushed | (interval >= _seconds(pace.least)), interval), else_=_seconds(pace.least))
-        age = (now - _EPOCH) // timedelta(microseconds=1) - self._micros(standings.c.fresh_as_of)
 
-        def older(times: int) -> sa.ColumnElement[bool]:
-            """Than so many times what is expected. Nearly all are pushed, and need no reckoning."""
-            quick = pushed & (interval >= _seconds(pace.push))
-            return sa.case(
-                (quick, standings.c.fresh_as_of < now - times * pace.push), else_=age > times * _SECOND * expected
-            )
-
-        never, failing = standings.c.fresh_as_of.is_(None), standings.c.failures > 0
-        return sa.case(
-            (~(connectors.c.enabled & _READABLE & _SCHEDULED), sa.literal(State.PAUSED.value)),
-            (standings.c.lasting | (standings.c.refusals >= MOST_REFUSALS), State.BROKEN.value),
-            (never & failing, State.STALE.value),
-            (never, State.LAGGING.value),
-            (older(5), State.STALE.value),
-            (older(2) | failing, State.LAGGING.value),
-            else_=State.FRESH.value,
+@cache
+def _showing(dialect: str, pace: Pace, column: str) -> sa.Select[Any]:
+    return (
+        _known(sa.select(*_SHOWN, _state(dialect, pace).label("state")))
+        .join(inboxes, inboxes.c.id == connectors.c.inbox_id)
+        .outerjoin(_SMTP, sa.and_(_SMTP.c.connector_id == connectors.c.id, _SMTP.c.protocol == "smtp"))
+        .where(
+            connectors.c.account_id == sa.bindparam("account"),
+            connectors.c[column].in_(sa.bindparam("which", expanding=True)),
         )
+    )
+
+
+_THEIRS = emails.c.inbox_id.in_(sa.bindparam("inboxes", expanding=True))
+_COUNTING = (
+    sa.select(
+        emails.c.inbox_id,
+        sa.func.count(),
+        sa.func.count(sa.case((~emails.c.read, 1))),
+        sa.func.max(emails.c.created_at),
+    )
+    .where(_THEIRS)
+    .group_by(emails.c.inbox_id)
+)
+
+
+@cache
+def _by_day(dialect: str) -> sa.Select[Any]:
+    """Emails of each day in UTC, which is written as in ISO 8601."""
+    day: sa.ColumnElement[Any]
+    if dialect == "postgresql":
+        day = sa.cast(sa.cast(sa.func.timezone("UTC", emails.c.created_at), sa.Date), sa.Text)
+    else:
+        day = sa.func.substr(sa.type_coerce(emails.c.created_at, sa.Text), 1, 10)
+    query = sa.select(emails.c.inbox_id, day.label("day"), sa.func.count())
+    query = query.where(_THEIRS, emails.c.created_at >= sa.bindparam("since", type_=Utc))
+    return query.group_by(emails.c.inbox_id, sa.text("day"))
+
+
+# How connectors stand
+
+
+def _state(dialect: str, pace: Pace) -> sa.ColumnElement[str]:
+    """`model.standing.state_of`, for the rows of `_known`, at the moment that `_moments` tells of."""
+    interval = sa.func.coalesce(sa.func.nullif(schedules.c.interval_seconds, 0), _seconds(pace.default))
+    pushed = standings.c.mode == Mode.PUSH
+    expected = sa.case((pushed | (interval >= _seconds(pace.least)), interval), else_=_seconds(pace.least))
+    age = sa.bindparam("now", type_=sa.BigInteger) - _micros(dialect, standings.c.fresh_as_of)
+
+    def older(times: int) -> sa.ColumnElement[bool]:
+        """Than so many times what is expected. Nearly all are pushed, and need no reckoning."""
+        quick = pushed & (interval >= _seconds(pace.push))
+        before = standings.c.fresh_as_of < sa.bindparam(f"late_{times}", type_=Utc)
+        return sa.case((quick, before), else_=age > times * _SECOND * expected)
+
+    never, failing = standings.c.fresh_as_of.is_(None), standings.c.failures > 0
+    return sa.case(
+        (~(connectors.c.enabled & _READABLE & _SCHEDULED), sa.literal(State.PAUSED.value)),
+        (standings.c.lasting | (standings.c.refusals >= MOST_REFUSALS), State.BROKEN.value),
+        (never & failing, State.STALE.value),
+        (never, State.LAGGING.value),
+        (older(5), State.STALE.value),
+        (older(2) | failing, State.LAGGING.value),
+        else_=State.FRESH.value,
+    )
+
+
+def _moments(now: datetime, pace: Pace) -> dict[str, Any]:
+    """What `_state` compares with."""
+    late = {f"late_{times}": now - times * pace.push for times in (2, 5)}
+    return {"now": (now - _EPOCH) // timedelta(microseconds=1), **late}
+
+
+def _micros(dialect: str, moment: sa.ColumnElement[datetime]) -> sa.ColumnElement[int]:
+    """Microseconds since 1970, exactly."""
+    if dialect == "postgresql":
+        return sa.cast(sa.extract("epoch", moment) * _SECOND, sa.BigInteger)
+    text = sa.type_coerce(moment, sa.Text)
+    # Of the whole seconds alone: SQLite rounds to milliseconds, and so to the next second.
+    whole = sa.cast(sa.func.strftime("%s", sa.func.substr(text, 1, 19)), sa.BigInteger)
+    return whole * _SECOND + sa.cast(sa.func.substr(text, 21, 6), sa.BigInteger)
 
 
 @dataclass(slots=True)
