@@ -1,6 +1,7 @@
 """One connector: how it stands, what it does, syncs that are watched, its timeline and events, and its end."""
 
 from collections.abc import AsyncGenerator
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -28,19 +29,22 @@ async def connector(visit: Visit, connector_id: UUID, type: str = "", page: int 
     events: dict[str, Any] = {"events": await _events(visit, id_, type, page), "type": type if type in _TYPES else ""}
     if visit.htmx:
         return visit.page("connector/_events.html", id=id_, **events)
-    return visit.page("connector/page.html", here="connectors", id=id_, **await _standing(visit, id_), **events)
+    first = events["events"] if not events["type"] and page <= 0 else await _events(visit, id_, "", 0)
+    newest = first.items[0].id if first.items else ""
+    return visit.page(
+        "connector/page.html", here="connectors", id=id_, newest=newest, **await _standing(visit, id_), **events
+    )
 
 
 @router.get("/connectors/{connector_id:uuid}/live")
-async def live(visit: Visit, connector_id: UUID) -> Response:
-    """How it stands, and new events, as they come."""
-    id_ = ConnectorId(connector_id)
-    return stream(_changes(visit, id_))
+async def live(visit: Visit, connector_id: UUID, after: str = "") -> Response:
+    """How it stands, and events as they come: those that are newer than `after`, or than the last that was sent."""
+    newest = visit.request.headers.get("last-event-id", after)
+    return stream(_changes(visit, ConnectorId(connector_id), newest))
 
 
-async def _changes(visit: Visitor, id_: ConnectorId) -> AsyncGenerator[str, None]:
+async def _changes(visit: Visitor, id_: ConnectorId, newest: str) -> AsyncGenerator[str, None]:
     before: dict[str, Any] = {}
-    seen: set[EventId] | None = None
     topics = (f"connector:{id_}", "connectors", "inbox")
     async for _ in visit.services.following.changes(*topics, pause=1.0, within=2.0):
         try:
@@ -49,10 +53,10 @@ async def _changes(visit: Visitor, id_: ConnectorId) -> AsyncGenerator[str, None
         except NotFound:
             yield event(visit.render("connector/_gone.html"))
             return
-        new = [one for one in events if seen is not None and one.id not in seen]
-        seen = {one.id for one in events}
+        new = list(takewhile(lambda one: str(one.id) != newest, events))  # noqa: B023 (used up at once)
+        newest = str(events[0].id) if events else ""
         if now != before or new:
-            yield event(visit.render("connector/_changes.html", id=id_, new=new, **now))
+            yield event(visit.render("connector/_changes.html", id=id_, new=new, **now), id_=newest)
         else:
             yield BEAT
         before = now
@@ -68,6 +72,7 @@ async def _standing(visit: Visitor, id_: ConnectorId) -> dict[str, Any]:
     return {
         "one": found[0],
         "chart": days,
+        "under_way": await services.running.under_way(account, id_),
         "report": report,
         "imap": await services.connectors.imap(account, id_),
         "smtp": await services.connectors.smtp(account, id_),
