@@ -74,7 +74,7 @@ _IMPORT = "`runPipeline` changes nothing: what is imported is journaled, waited 
 _INCLUDE = "those in `include` are listed whatever else is asked for"
 _WAIT = "`after`, a mark, is taken besides; an external mailbox is asked meanwhile"
 _MATCH = f"MATCH is a regular expression in RE2's syntax; `ai` is refused (400); {_WAIT}"
-_CHANGE = "what is not sent stays; the password must be sent again when the host or the proxy changes"
+_CHANGE = "what is not sent stays; the password must be sent again where it could reach somebody else than before"
 _ONCE = "409 when there is one already"
 _HOOK = (
     "`useStaticIpRange` and `aiTransformId` are remembered and change nothing, and so are `tags`; events of phones, "

@@ -132,9 +132,11 @@ def test_a_change_of_one_key_keeps_all_others() -> None:
         {"imapHost": "thief.example", "imapPassword": "***"},
         {"proxyHost": "thief.example", "imapSsl": False},
         {"proxyHost": "socks5://thief.example", "proxyEnabled": False},
+        {"imapSsl": False},
+        {"sslTrust": "*"},
     ],
 )
-def test_a_stored_password_is_never_said_to_another_machine(move: dict[str, Any]) -> None:
+def test_a_stored_password_never_reaches_somebody_else(move: dict[str, Any]) -> None:
     with pytest.raises(Invalid, match="imapPassword must be given again"):
         change(IMAP, **move)
     moved = change(IMAP, **{**move, "imapPassword": "new"})
@@ -142,7 +144,7 @@ def test_a_stored_password_is_never_said_to_another_machine(move: dict[str, Any]
 
 
 def test_the_booleans_of_a_change_are_laid_over_those_that_we_show() -> None:
-    assert change(IMAP, imapSsl=False).security is PLAIN
+    assert change(IMAP, imapSsl=False, imapPassword="again").security is PLAIN
     assert change(IMAP, imapSsl=False, startTls=True).security is STARTTLS
     assert change(BARE_IMAP, startTls=True).security is STARTTLS
     assert change(BARE_IMAP, imapSsl=True).security is TLS

@@ -79,7 +79,7 @@ def exposed_by(old: ServerSettings, new: ServerSettings) -> str:
         return "certificate"
     if set(new.tls_protocols) - set(old.tls_protocols) and old.tls_protocols:
         return "TLS version"
-    if new.proxy is not None and new.proxy.enabled and new.proxy != old.proxy:
+    if new.proxy is not None and (old.proxy is None or new.proxy.host != old.proxy.host):
         return "proxy"
     return ""
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from posthouse.model.overview import Overview, OverviewQuery, Summary
 from posthouse.model.standing import Mode, State
 from posthouse.model.values import AccountId, Clock, ConnectorId
-from posthouse.services.watching import DEFAULT_INTERVAL, PROOF, expected_proof
+from posthouse.services.watching import DEFAULT_INTERVAL, expected_proof
 from posthouse.store.database import Database
 from posthouse.store.overview import Pace
 
@@ -44,4 +44,5 @@ class Overviews:
 
 def _pace() -> Pace:
     """What `expected_proof` says, in the terms of the store."""
-    return Pace(push=PROOF, default=DEFAULT_INTERVAL, least=expected_proof(Mode.POLL, timedelta()))
+    pushed, polled = expected_proof(Mode.PUSH, DEFAULT_INTERVAL), expected_proof(Mode.POLL, timedelta())
+    return Pace(push=pushed, default=DEFAULT_INTERVAL, least=polled)

@@ -26,6 +26,7 @@ from posthouse.model.connectors import (
     ServerSettings,
     SmtpConnection,
     SmtpSettings,
+    exposed_by,
 )
 from posthouse.model.errors import Invalid
 from posthouse.model.events import TestResult
@@ -46,7 +47,10 @@ _PROXY_SCHEMES = {
 }
 
 
-_PROTECTION = {Security.PLAIN: 0, Security.STARTTLS: 1, Security.TLS: 1}
+def _called(what: str, prefix: str) -> str:
+    """What `exposed_by` found, in the words of our options."""
+    names = {"server": f"{prefix}Host", "encryption": f"{prefix}Ssl or startTls", "certificate": "sslTrust"}
+    return names.get(what) or {"TLS version": "sslProtocols", "proxy": "proxyHost"}[what]
 
 
 def security_of(ssl: bool | None, start_tls: bool | None, port: int | None) -> Security:
@@ -107,30 +111,33 @@ class _ConnectionChanges(WireModel):
         start_tls = self._asked("start_tls", old and old.security is Security.STARTTLS)
         security = security_of(ssl, start_tls, port)
         enabled = self._asked("enabled", old and old.enabled)
-        proxy = self._proxy(old.proxy if old else None)
-        return {
+        asked = {
             "host": host,
             "port": port or self._ports[security],
             "security": security,
             "username": self._asked(f"{prefix}_username", old and old.username) or "",
-            "password": self._password(old, host, proxy),
+            "password": self._password(),
             "enabled": enabled is not False,
             "mechanisms": tuple(self._asked(self._mechanisms, old and old.mechanisms) or ()),
             "tls_protocols": tuple(self._asked("ssl_protocols", old and old.tls_protocols) or ()),
             "tls_trust": self._asked("ssl_trust", old and old.tls_trust) or "",
             "local_host_name": self._asked("local_host_name", old and old.local_host_name) or "",
-            "proxy": proxy,
+            "proxy": self._proxy(old.proxy if old else None),
         }
+        if asked["password"] is None and old is not None and old.password:
+            if what := exposed_by(old, ServerSettings(**asked)):
+                # Or whoever holds an API key could have the stored password sent to a server of his own.
+                changed = _called(what, prefix)
+                raise Invalid(f"{prefix}Password must be given again when {changed} changes so")
+            asked["password"] = old.password
+        return asked
 
-    def _password(self, old: ServerSettings | None, host: str, proxy: Proxy | None) -> Secret | None:
+    def _password(self) -> Secret | None:
+        """The password that was given; None keeps the old one."""
         given: SecretStr | None = getattr(self, f"{self._prefix}_password")
         text = given.get_secret_value() if given else ""
         if not text or text == MASK:
-            if old is not None and old.password and _elsewhere(old, host, proxy):
-                # Or whoever holds an API key could have the stored password sent to a server of his own.
-                changed = f"{self._prefix}Host or proxyHost"
-                raise Invalid(f"{self._prefix}Password must be given again when {changed} changes")
-            return old.password if old else None
+            return None
         if not is_one_line(text):
             raise Invalid(f"{self._prefix}Password may not hold line breaks or other control characters")
         return Secret(text)
@@ -145,32 +152,6 @@ class _ConnectionChanges(WireModel):
         enabled = self._asked("proxy_enabled", old and old.enabled)
         port = self.proxy_port or given.port or _PROXY_PORTS[given.kind]
         return replace(given, port=port, enabled=enabled is not False)
-
-
-def _elsewhere(old: ServerSettings, host: str, proxy: Proxy | None) -> bool:
-    """Whether a password would be said to other machines than before: the server's, or a proxy's on the way."""
-    before = old.proxy.host if old.proxy else None
-    return host != old.host or (proxy is not None and proxy.host != before)
-
-
-def _where_it_goes(old: ServerSettings, new: dict[str, Any], prefix: str) -> str:
-    """By which change of settings a password could reach somebody else than before; '' when by none."""
-    proxy: Proxy | None = new["proxy"]
-    if new["host"] != old.host:
-        return f"{prefix}Host"
-    if _PROTECTION[new["security"]] < _PROTECTION[old.security]:
-        return f"{prefix}Ssl or startTls"
-    if new["tls_trust"] != old.tls_trust and new["tls_trust"]:
-        return "sslTrust"
-    if set(new["tls_protocols"]) - set(old.tls_protocols):
-        return "sslProtocols"
-    if proxy is not None and proxy.enabled and not _same_way(proxy, old.proxy):
-        return "the proxy"
-    return ""
-
-
-def _same_way(new: Proxy, old: Proxy | None) -> bool:
-    return old is not None and old.enabled and (new.kind, new.host, new.port) == (old.kind, old.host, old.port)
 
 
 def _parse_proxy(secret: SecretStr | None) -> Proxy | None:
