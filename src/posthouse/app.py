@@ -154,7 +154,8 @@ class App:
         api = create_api(self.services, version=version("posthouse"), public_url=self.settings.public_url)
         key = self.settings.metrics_key
         show_metrics(api, self.services, Secret(key.get_secret_value()) if key else None)
-        create_dashboard(api, self.services, public_url=self.settings.public_url)
+        shown = self.settings.shown()
+        create_dashboard(api, self.services, public_url=self.settings.public_url, settings=shown)
         return api
 
 

@@ -3,12 +3,15 @@
 Every setting is documented where it is declared; `posthouse serve --help` and `docs/operations.md` say the same.
 """
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from posthouse.model.figures import ShownSetting
 
 Network = IPv4Network | IPv6Network
 
@@ -101,3 +104,32 @@ class Settings(BaseSettings):
     @property
     def blob_location(self) -> str:
         return self.blobs or str(self.data / "blobs")
+
+    def shown(self) -> tuple[ShownSetting, ...]:
+        """Every setting as people may see it."""
+        return tuple(
+            ShownSetting(
+                variable=f"POSTHOUSE_{name.upper()}",
+                value=_shown(getattr(self, name)),
+                default=getattr(self, name) == field.default,
+                description=field.description or "",
+            )
+            for name, field in type(self).model_fields.items()
+        )
+
+
+_PASSWORD = re.compile(r"(?<=//)([^:/@]*):.*@|(?<=password=)[^&]+")
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case SecretStr():
+            return "set"
+        case bool():
+            return "on" if value else "off"
+        case tuple():
+            return ", ".join(map(str, value))
+        case _:
+            return _PASSWORD.sub(lambda found: f"{found[1]}:***@" if found[1] else "***", str(value))

@@ -1,16 +1,24 @@
-"""What runs here."""
+"""What runs here, how it is, and how much there is."""
 
 from importlib.metadata import version
 
 from fastapi import Response
 
 from posthouse.dashboard.visit import Visit, pages
+from posthouse.model.figures import COUNTED
 
 router = pages()
 
 
 @router.get("/about")
 async def about(visit: Visit) -> Response:
+    services = visit.services
     return visit.page(
-        "about.html", here="about", version=version("posthouse"), ready=await visit.services.accounts.ready()
+        "about.html",
+        here="about",
+        version=version("posthouse"),
+        house=await services.about.house(),
+        holdings=await services.about.holdings(visit.account.id),
+        backlogs=await services.about.backlogs(visit.account.id),
+        counted=COUNTED,
     )

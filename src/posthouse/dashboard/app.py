@@ -1,5 +1,6 @@
 """The dashboard as one web application, mounted under /ui: its pages, its files, and what it says when things fail."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -19,15 +20,22 @@ from posthouse.dashboard import (
     connectors,
     content,
     inboxes,
+    keys,
     mail,
     marking,
+    sent,
+    settings,
     signin,
+    webhook_results,
+    webhooks,
+    writing,
 )
 from posthouse.dashboard.render import BASE, environment
 from posthouse.dashboard.static import Static
 from posthouse.dashboard.visit import Answering, NotSignedIn, Visitor
 from posthouse.model import errors
 from posthouse.model.errors import PosthouseError
+from posthouse.model.figures import ShownSetting
 from posthouse.services import Services
 
 log = structlog.get_logger()
@@ -41,6 +49,12 @@ ROUTERS = (
     mail.router,
     marking.router,
     content.router,
+    writing.router,
+    sent.router,
+    webhook_results.router,
+    webhooks.router,
+    keys.router,
+    settings.router,
     about.router,
 )
 
@@ -59,12 +73,15 @@ _STATUSES: dict[type[PosthouseError], int] = {
 }
 
 
-def create_dashboard(app: FastAPI, services: Services, *, public_url: str | None = None) -> None:
+def create_dashboard(
+    app: FastAPI, services: Services, *, public_url: str | None = None, settings: Sequence[ShownSetting] = ()
+) -> None:
     """Add the pages to the web application; `/` leads to them."""
     statics = Static(f"{BASE}/static")
     pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     pages.state.services = services
     pages.state.public_url = public_url
+    pages.state.settings = settings
     pages.state.templates = environment(statics.urls)
     for router in ROUTERS:
         pages.include_router(router)

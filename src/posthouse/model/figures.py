@@ -29,6 +29,17 @@ class Backlogs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSetting:
+    """A setting of this server, safe to show: of a secret, `value` tells no more than that it is set. `variable` is
+    what it is called in the environment; '' stands for a setting that is not set."""
+
+    variable: str
+    value: str
+    default: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """The server as it stands. `schema` is the last migration; sizes are bytes, `free` is None where nobody knows how
     much room there is for mail; `workers` are the processes that look after connectors, the living ones."""

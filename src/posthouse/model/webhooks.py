@@ -324,12 +324,14 @@ class WebhookQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultQuery:
-    """Which results of an account are asked for. `nothing` stands for a wish that nothing here can fulfil."""
+    """Which results of an account are asked for. `failed_only` are those of which the receiver was not told;
+    `nothing` stands for a wish that nothing here can fulfil."""
 
     slice: Slice
     webhook_id: WebhookId | None = None
     search: str = ""
     unseen_only: bool = False
+    failed_only: bool = False
     type: ResultType | None = None
     event: EventName | None = None
     least_status: int | None = None

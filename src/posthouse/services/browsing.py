@@ -4,9 +4,11 @@ A list is cut by places, not by pages: it stays where it is while new mail comes
 end as at its beginning.
 """
 
+from collections.abc import Collection
+
 from posthouse.model.browsing import InboxOrder, InboxSummary, Listed, Listing, ListQuery, Neighbours
 from posthouse.model.mail import EmailQuery, InboxQuery
-from posthouse.model.values import AccountId, EmailId, Page, Slice, Sort
+from posthouse.model.values import AccountId, EmailId, InboxId, Page, Slice, Sort
 from posthouse.services.required import require_inbox
 from posthouse.store.database import Database
 
@@ -24,6 +26,11 @@ class Browsing:
         """A page of inboxes with what is in them."""
         async with self._database.reading() as tx:
             return await tx.browsing.inboxes(account, query, order)
+
+    async def addresses(self, account: AccountId, ids: Collection[InboxId]) -> dict[InboxId, str]:
+        """The addresses of those of these inboxes that the account has."""
+        async with self._database.reading() as tx:
+            return await tx.browsing.addresses(await tx.inboxes.among(account, ids))
 
     async def unread(self, account: AccountId) -> int:
         """How many emails are unread in all inboxes together."""

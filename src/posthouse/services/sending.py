@@ -210,6 +210,11 @@ class Sending:
         inbox = (await self._from_inbox(account, inbox_id)).inbox
         await self._local.hand_in(account, inbox_id, self._composing.test_message(inbox, self._local.domain))
 
+    @staticmethod
+    def check_addresses(text: str) -> int:
+        """How many addresses these are, as people write them. Raises Invalid for what is none."""
+        return len(parse_addresses(text))
+
     async def sent_with(self, account: AccountId, key: str) -> SentEmail | None:
         """What a request with this key has sent, whatever it asked for: the first email of it."""
         async with self._database.reading() as tx:

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 
-from posthouse.mime.reading import read
+from posthouse.mime.reading import content, read
 from posthouse.model.errors import NotFound
 from posthouse.model.mail import SENT, SendState, SentEmail
-from posthouse.model.message import Message
+from posthouse.model.message import Message, Part
 from posthouse.model.values import AccountId, InboxId, Page, SentId, Slice
 from posthouse.services.required import require_inbox
 from posthouse.store.blobs import Blobs
@@ -58,6 +58,14 @@ class Sent:
     async def raw(self, account: AccountId, sent_id: SentId) -> bytes:
         """The message as it was given to the server."""
         return await self._blobs.get((await self.get(account, sent_id)).stored)
+
+    async def attachment(self, account: AccountId, sent_id: SentId, number: int) -> tuple[Part, bytes]:
+        """A part of a sent email, by its place among the parts, with its decoded bytes."""
+        raw = await self.raw(account, sent_id)
+        parts = read(raw).parts
+        if not 0 <= number < len(parts):
+            raise NotFound(f"there is no attachment {number} here")
+        return parts[number], content(raw, parts[number])
 
     async def delete(self, account: AccountId, sent_id: SentId) -> None:
         """Forget a sent email. One that waits to be sent is not sent then."""

@@ -99,6 +99,8 @@ def _chosen(account: AccountId, wish: ResultQuery) -> sa.Select[Any]:
     for column, wanted in exact:
         if wanted is not None:
             query = query.where(column == wanted)
+    if wish.failed_only:
+        query = query.where(results.c.type.in_([type_.value for type_ in FAILED]))
     if wish.unseen_only:
         query = query.where(~results.c.seen)
     if wish.least_status is not None:
