@@ -1,7 +1,7 @@
 """Rows of received mail: emails, their attachments, and the words they are found by."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
@@ -126,11 +126,12 @@ class Mail:
 
     async def those(self, account: AccountId, query: EmailQuery, ids: Sequence[EmailId]) -> list[tuple[int, Email]]:
         """Of these emails (a thousand at most) the ones that the query asks for, in its order, with their numbers."""
-        rows = (
-            await self._connection.execute(_among(self._connection.dialect.name, account, query), {"ids": ids})
-        ).mappings()
-        downwards = query.slice.sort is Sort.DESC
-        return sorted(((row["number"], email_of(row)) for row in rows), key=itemgetter(0), reverse=downwards)
+        # Whichever the inboxes are, the statement is the same.
+        among = _among(self._connection.dialect.name, account, replace(query, inbox_ids=()))
+        rows = (await self._connection.execute(among, {"ids": ids})).mappings()
+        inboxes, downwards = query.inbox_ids, query.slice.sort is Sort.DESC
+        found = [(row["number"], email_of(row)) for row in rows if not inboxes or row["inbox_id"] in inboxes]
+        return sorted(found, key=itemgetter(0), reverse=downwards)
 
     async def tally(self, account: AccountId, query: EmailQuery) -> int:
         """How many emails the query asks for."""
