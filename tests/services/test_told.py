@@ -1,5 +1,9 @@
 """The short way of mail that a server has told of: one transaction, and nothing lost or doubled on the way."""
 
+import asyncio
+import errno
+import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -165,3 +169,36 @@ async def test_whatever_step_it_dies_at_everything_arrives_once(house: House) ->
             break
     assert step > 2
     await arrived_once(house, count)
+
+
+async def test_nothing_is_filed_before_its_bytes_are_durable(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, real = threading.Event(), os.fsync
+
+    def fsync(file: int) -> None:
+        assert slow.wait(10)
+        real(file)
+
+    async with kept(house) as session:
+        monkeypatch.setattr(os, "fsync", fsync)
+        house.server.add(a_message(0))
+        told = asyncio.create_task(session.told())
+        await asyncio.sleep(0.1)
+        assert not told.done()
+        assert await house.emails() == []
+        slow.set()
+        await told
+    await arrived_once(house, 1)
+
+
+async def test_what_can_not_be_made_durable_is_not_filed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    async with kept(house) as session:
+        with monkeypatch.context() as disk:
+            disk.setattr(os, "fsync", full)
+            house.server.add(a_message(0))
+            assert (await session.told()).failure is not None
+        assert await house.emails() == []
+    await house.sync()
+    await arrived_once(house, 1)

@@ -2,7 +2,8 @@
 
 Whatever brings messages (a sync today, an import tomorrow) hands their bytes to `prepare`, outside any transaction:
 raw bytes are kept, and read. `take_in` files what was prepared and writes the journal inside the caller's
-transaction: either all of it happened or none of it did. The same bytes taken in twice are recognised and filed once.
+transaction, and returns when the bytes are durable: either all of it happened or none of it did. The same bytes taken
+in twice are recognised and filed once.
 
 A message that can't be read is filed all the same, quarantined: with its bytes, and the reason in `problem`.
 """
@@ -34,7 +35,8 @@ log = structlog.get_logger()
 
 Reported = Callable[[Transaction, AccountId, EmailId, Report, datetime], Awaitable[None]]
 
-_FEW = 3  # read here and now, rather than by another process
+_FEW = 3  # read by this process, rather than by another
+_LITTLE = 32 << 10  # bytes that are read here and now: the way to another thread takes longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +52,13 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A message whose bytes are kept and read, and no longer held here; it is not filed yet."""
+    """A message whose bytes are kept and read, and no longer held here; it is not filed yet. `kept` is done when they
+    are durable."""
 
     incoming: Incoming
     gist: Gist
     stored: Stored
+    kept: asyncio.Future[object] | None = None
 
     @property
     def digest(self) -> bytes:
@@ -99,19 +103,28 @@ class Intake:
         self._readers = readers
 
     async def prepare(self, incoming: Sequence[Incoming]) -> list[Prepared]:
-        """Keep the bytes of these messages and read them. Never raises for what a message says."""
+        """Keep the bytes of these messages and read them. Never raises for what a message says.
+
+        A little is made durable while it is being filed: somebody may wait for it.
+        """
         contents = [one.content for one in incoming]
-        stored, gists = await asyncio.gather(self._blobs.put(contents), self._gists(contents))
+        kept: asyncio.Task[object] | None = None
+        if len(contents) <= _FEW and sum(map(len, contents)) <= _LITTLE:
+            stored, kept = self._blobs.put_soon(contents)
+            gists = self._read_here(contents)
+        else:
+            stored, gists = await asyncio.gather(self._blobs.put(contents), self._gists(contents))
         for one in gists:
             if one.problem:
                 log.error("a message was quarantined", digest=one.digest.hex(), why=one.problem)
         return [
-            Prepared(replace(one, content=b""), found, where)
+            Prepared(replace(one, content=b""), found, where, kept)
             for one, found, where in zip(incoming, gists, stored, strict=True)
         ]
 
     async def drop(self, prepared: Sequence[Prepared]) -> None:
         """These are not filed after all: don't keep their bytes."""
+        await _durable(prepared)
         await self._blobs.remove({one.stored.pack for one in prepared})
 
     async def _gists(self, contents: Sequence[Buffer]) -> list[Gist]:
@@ -175,6 +188,8 @@ class Intake:
             report = fresh[filing.email.inbox_id][filing.digest].gist.report
             if report is not None and self._reported is not None:
                 await self._reported(tx, filing.email.account_id, filing.email.id, report, now)
+        for batch in batches:
+            await _durable(batch.prepared)  # before anything can be committed
         used = {filing.email.stored.pack for filing in filings}
         unused = {one.stored.pack for batch in batches for one in batch.prepared} - used
         if unused:
@@ -223,6 +238,12 @@ class Intake:
                 )
                 await tx.plus_addresses.add(known)
             await tx.plus_addresses.tie(known.id, emails)
+
+
+async def _durable(prepared: Sequence[Prepared]) -> None:
+    for one in prepared:
+        if one.kept is not None:
+            await asyncio.shield(one.kept)
 
 
 def _plussed(email: Email) -> list[str]:

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Protocol
 from uuid import uuid4
@@ -69,6 +70,17 @@ class Blobs:
         """Keep these pieces, in one pack; durable on return. Where each lies, in the same order."""
         name = str(uuid4())
         return await self._shelf.put(name, partial(_write_pack, name, pieces))
+
+    def put_soon(self, pieces: Sequence[Buffer]) -> tuple[list[Stored], asyncio.Task[object]]:
+        """As `put`, for little: where each piece is going to lie, and a task that is done when they are durable."""
+        name, packed = str(uuid4()), BytesIO()
+        stored = _write_pack(name, pieces, packed)
+
+        def write(pack: IO[bytes]) -> list[Stored]:
+            pack.write(packed.getbuffer())
+            return stored
+
+        return stored, asyncio.create_task(self._shelf.put(name, write))
 
     async def get(self, stored: Stored) -> bytes:
         """The piece that lies there, whole. Raises FileNotFoundError when its pack is gone."""
