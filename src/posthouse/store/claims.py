@@ -26,6 +26,10 @@ from posthouse.model.values import ConnectorId
 from posthouse.store.standings import standing_of
 from posthouse.store.tables import Utc, live_connectors, standings, workers
 
+REVOKED = UUID(int=0)
+"""The holder of a lease whose sync somebody has ended. It ends with that sync, or by itself."""
+_LATELY = timedelta(seconds=20)
+
 # Statements of every sync: to build one costs three times as much as to run it.
 _THIS = standings.c.connector_id == sa.bindparam("connector")
 _LEASE = sa.select(standings.c.lease_holder, standings.c.leased_until).where(_THIS).with_for_update()
@@ -46,14 +50,9 @@ _TAKE_LEASE = (
 )
 _GIVE_LEASE_BACK = (
     sa.update(standings)
-    .where(_THIS, standings.c.lease_holder == sa.bindparam("holder"))
+    .where(_THIS, sa.or_(standings.c.lease_holder == sa.bindparam("holder"), standings.c.lease_holder == REVOKED))
     .values(lease_holder=None, leased_until=None)
 )
-
-
-REVOKED = UUID(int=0)
-"""The holder of a lease whose sync somebody has ended. It prolongs nothing, so the lease ends by itself."""
-_LATELY = timedelta(seconds=20)
 
 
 class LeaseLost(Conflict):
