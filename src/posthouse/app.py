@@ -249,6 +249,7 @@ async def serving(app: App) -> AsyncIterator[str]:
         app.services.waiting.stop()
         app.services.following.stop()
         app.lookout.stop()
+        await app.services.conversations.close()
         server.should_exit = True
         with contextlib.suppress(SystemExit):
             await task

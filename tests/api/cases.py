@@ -258,6 +258,7 @@ OWN_CASES: dict[str, Callable[[Own], Call]] = {
     "getConnectorState": _connector(),
     "getConnectorProgress": _connector(),
     "cancelConnectorSync": _connector(),
+    "getProposedConnectorSettings": lambda own: Call(query={"emailAddress": "ann@gmail.com"}),
     "getImapFolders": lambda own: Call(json=own.mailbox.imap()),
     "getConnectorImapFolders": _connector(),
     "markInbox": _inbox(),

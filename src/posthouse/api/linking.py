@@ -1,11 +1,26 @@
 """What is to be known of a mailbox before a connector reads it: operations of our own."""
 
+from typing import Annotated
+
+from fastapi import Query
+
 from posthouse.api.context import Caller, ConnectorPath, House, controller
+from posthouse.api.wire.common import EmailAddress
 from posthouse.api.wire.connections import CreateConnectorImapConnectionOptions
-from posthouse.api.wire.linking import ConnectorFolderDto
-from posthouse.model.errors import NotFound
+from posthouse.api.wire.linking import ConnectorFolderDto, ProposedSettingsDto
+from posthouse.model.errors import Invalid, NotFound
+from posthouse.model.providers import propose
 
 router = controller("Posthouse")
+
+
+@router.get("/connectors/provider-settings/by-email-address", operation_id="getProposedConnectorSettings")
+async def get_proposed_settings(address: Annotated[EmailAddress, Query(alias="emailAddress")]) -> ProposedSettingsDto:
+    """What is known of an address' provider by its domain, or a guess. Nothing is looked up."""
+    proposal = propose(address)
+    if proposal is None:
+        raise Invalid("emailAddress has no domain to tell its provider by")
+    return ProposedSettingsDto.of(proposal)
 
 
 @router.post("/connectors/connections/imap/folders", operation_id="getImapFolders")

@@ -1,0 +1,169 @@
+"""The form of a new connector: what was typed, what is proposed, what it means, and what is wrong with it.
+
+The form is kept in the browser alone, and a password never goes back into a page. A proposal fills in what nobody has
+typed: a field that is empty, or still has what was proposed before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import date, timedelta
+from typing import Any, Self
+
+from posthouse.model.connectors import ImapSettings, Security, SmtpSettings, SyncSettings
+from posthouse.model.providers import TOKEN, Proposal, propose
+from posthouse.model.values import Secret
+from posthouse.services.connectors import NewConnector
+
+BACK = {"all": None, "day": 1, "week": 7, "month": 31, "year": 366}
+"""How far back mail is fetched, in days."""
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # never the locale's
+_CONTROL = "it may not hold line breaks or other control characters"
+_MOST_MINUTES = 24 * 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """The texts of all fields but the password, as they were typed; a box that is not ticked is ''."""
+
+    email_address: str = ""
+    name: str = ""
+    provider: str = ""
+    proposed_for: str = ""
+    proposed_as: str = ""
+    sign_in: str = "password"
+    imap: str = "on"
+    imap_host: str = ""
+    imap_port: str = "993"
+    imap_security: str = "tls"
+    imap_username: str = ""
+    folder: str = "INBOX"
+    smtp: str = "on"
+    smtp_host: str = ""
+    smtp_port: str = "465"
+    smtp_security: str = "tls"
+    smtp_username: str = ""
+    trust: str = ""
+    how: str = "push"
+    minutes: str = "5"
+    back: str = "all"
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """What a browser has sent."""
+        texts = {one.name: given.get(one.name, "") for one in fields(cls)}
+        return cls(**{name: text.strip() if isinstance(text, str) else "" for name, text in texts.items()})
+
+    @property
+    def proposal(self) -> Proposal | None:
+        return propose(self.email_address, self.provider)
+
+    def with_proposal(self) -> Self:
+        """The form with what belongs to its address and provider, where nobody has typed anything else."""
+        now = self.proposal
+        if now is None:
+            return self
+        untouched = (_NOTHING, _proposed(propose(self.proposed_for, self.proposed_as)))
+        changes = {
+            name: text
+            for name, text in _proposed(now).items()
+            if getattr(self, name) == "" or getattr(self, name) in [before[name] for before in untouched if before]
+        }
+        return replace(self, **changes, proposed_for=self.email_address, proposed_as=self.provider)
+
+
+def _proposed(proposal: Proposal | None) -> dict[str, str]:
+    if proposal is None:
+        return {}
+    return {
+        "sign_in": "token" if proposal.preset is not None and proposal.preset.secret == TOKEN else "password",
+        "imap_host": proposal.imap.host,
+        "imap_port": str(proposal.imap.port),
+        "imap_security": proposal.imap.security.value,
+        "imap_username": proposal.imap_username,
+        "smtp_host": proposal.smtp.host,
+        "smtp_port": str(proposal.smtp.port),
+        "smtp_security": proposal.smtp.security.value,
+        "smtp_username": proposal.smtp_username,
+    }
+
+
+_NOTHING = {
+    one.name: str(one.default)
+    for one in fields(Form)
+    if one.name == "sign_in" or (one.name.startswith(("imap_", "smtp_")) and isinstance(one.default, str))
+}
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a form means: `wish` is whole when there are no `problems`, each by the name of its field."""
+
+    wish: NewConnector
+    problems: dict[str, str]
+
+
+def read(form: Form, password: str, today: date) -> Reading:
+    """Understand a form. `today` is the day from which it is counted how far back mail is wanted."""
+    problems: dict[str, str] = {}
+    address = form.email_address
+    if "@" not in address.strip("@") or not address.isprintable() or len(address) > 320:
+        problems["email_address"] = "enter the address of the mailbox, such as ann@example.org"
+    if not password or any(ord(character) < 32 or ord(character) == 127 for character in password):
+        problems |= {"password": "enter it" if not password else _CONTROL}
+    if not form.imap and not form.smtp:
+        problems["imap"] = "tick one of the two at least: mail comes by IMAP and goes by SMTP"
+    for name in ("name", "folder", "trust", "imap_username", "smtp_username"):
+        if not getattr(form, name).isprintable():
+            problems[name] = _CONTROL
+    if form.imap and not form.imap_username:
+        problems["imap_username"] = "enter it; mostly it is the address"
+    common: dict[str, Any] = {
+        "password": Secret(password),
+        "tls_trust": form.trust,
+        "mechanisms": ("XOAUTH2",) if form.sign_in == "token" else (),
+    }
+    imap = smtp = None
+    if form.imap:
+        at_imap = _server(form.imap_host, form.imap_port, form.imap_security, "imap", problems)
+        terms = _since(form.back, today)
+        folder = form.folder or "INBOX"
+        imap = ImapSettings(**at_imap, **common, username=form.imap_username, folder=folder, search_terms=terms)
+    if form.smtp:
+        at_smtp = _server(form.smtp_host, form.smtp_port, form.smtp_security, "smtp", problems)
+        smtp = SmtpSettings(**at_smtp, **(common if form.smtp_username else {}), username=form.smtp_username)
+    wish = NewConnector(
+        name=form.name or None, email_address=address, imap=imap, smtp=smtp, sync=_schedule(form, problems)
+    )
+    return Reading(wish, problems)
+
+
+def _server(host: str, port: str, security: str, which: str, problems: dict[str, str]) -> dict[str, Any]:
+    if not host:
+        problems[f"{which}_host"] = "enter the server's name"
+    elif any(character in "/@\\[] " for character in host) or not host.isprintable() or len(host) > 255:
+        problems[f"{which}_host"] = "enter the name alone, without scheme, port or path"
+    if not port.isdecimal() or not 0 < int(port[:6]) < 65536:
+        problems[f"{which}_port"] = "ports are 1 to 65535"
+        port = "1"
+    if security not in list(Security):
+        problems[f"{which}_security"] = "choose one of the list"
+        security = Security.TLS
+    return {"host": host, "port": int(port), "security": Security(security)}
+
+
+def _schedule(form: Form, problems: dict[str, str]) -> SyncSettings | None:
+    if form.how == "manual" or not form.imap:
+        return None
+    if not form.minutes.isdecimal() or not 0 < int(form.minutes[:6]) <= _MOST_MINUTES:
+        problems["minutes"] = f"enter a number of minutes, 1 to {_MOST_MINUTES}"
+        return None
+    return SyncSettings(enabled=True, interval=timedelta(minutes=int(form.minutes)))
+
+
+def _since(back: str, today: date) -> str:
+    """The search key that leaves older mail where it is (RFC 3501 §6.4.4)."""
+    days = BACK.get(back)
+    if days is None:
+        return ""
+    day = today - timedelta(days=days)
+    return f"SINCE {day.day}-{_MONTHS[day.month - 1]}-{day.year:04}"
