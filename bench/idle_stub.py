@@ -6,6 +6,7 @@ standard output; then commands come by standard input, and each is answered, as 
     {"deliver": ["user1", …]}    a message for each of these; answers the moment (`time.monotonic`) at which the last
                                  idle session of each was told
     {"count": true}              answers how many sessions idle, and how many commands there were
+    {"stall": true}              from now on nothing is said any more, to nobody
 
     python -m bench.idle_stub CERTIFICATE_AND_KEY
 """
@@ -64,6 +65,7 @@ class Office:
     def __init__(self) -> None:
         self.mailboxes: dict[str, Mailbox] = {}
         self.commands = 0
+        self.stalled = False
 
     def mailbox(self, user: str) -> Mailbox:
         return self.mailboxes.setdefault(user, Mailbox(user))
@@ -71,6 +73,7 @@ class Office:
     def obey(self, command: dict[str, Any]) -> Any:
         if "deliver" in command:
             return {user: self.mailbox(user).deliver() for user in command["deliver"]}
+        self.stalled |= "stall" in command
         idle = sum(len(mailbox.idlers) for mailbox in self.mailboxes.values())
         return {"idle": idle, "commands": self.commands}
 
@@ -87,12 +90,15 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # uvloop's is one in all but its ancestry
-        self.say(b"* OK [CAPABILITY " + CAPABILITIES + b"] ready\r\n")
+        if not self._office.stalled:
+            self.say(b"* OK [CAPABILITY " + CAPABILITIES + b"] ready\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._mailbox.idlers.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._office.stalled:
+            return
         *lines, self._unfinished = (self._unfinished + data).split(b"\r\n")
         self._office.commands += len(lines)
         self.say(b"".join(map(self._answer, lines)))
@@ -180,6 +186,10 @@ class Stub:
     def idle(self) -> int:
         """How many sessions idle."""
         return int(self._ask({"count": True})["idle"])
+
+    def stall(self) -> None:
+        """Have it say nothing any more."""
+        self._ask({"stall": True})
 
     def close(self) -> None:
         self._commands.close()

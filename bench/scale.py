@@ -3,16 +3,19 @@
 A stub (`bench.idle_stub`) serves as many mailboxes by IMAP in TLS; connectors to all of them are put into a new
 database, on a schedule of an hour, and `posthouse serve` looks after them: it signs in everywhere, syncs, and idles.
 Told is how long that takes, what memory it holds then for each connector, what it uses of a core while nothing
-happens (each mailbox is asked every 45 s whether it really has nothing new), and how long a message takes from the
-server's word to somebody who waits for it by the API.
+happens (each mailbox is asked now and then whether it really has nothing new), and how long a message takes from the
+server's word to somebody who waits for it by the API. With `--stall` the server says nothing any more at the end, and
+told is after how many seconds that is shown.
 
     python -m bench.scale --connectors 10000 --rest 60 --messages 50
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import random
+import sqlite3
 import tempfile
 import time
 from collections.abc import Sequence
@@ -56,7 +59,24 @@ async def messages(stub: Stub, http: httpx2.AsyncClient, inboxes: Sequence[Inbox
     return took
 
 
-async def measure(count: int, rest: float, letters: int, work: Path) -> dict[str, Any]:
+async def all_shown(stub: Stub, data: Path, count: int) -> dict[str, float]:
+    """The server stalls. After how many seconds half of the connectors, nearly all, and all show that."""
+    stub.stall()
+    began, shown = time.monotonic(), dict[str, float]()
+    with contextlib.closing(sqlite3.connect(f"file:{data / 'posthouse.db'}?mode=ro", uri=True)) as database:
+        while "all" not in shown:
+            [(failing,)] = database.execute("SELECT count(*) FROM standings WHERE failures > 0")
+            seconds = time.monotonic() - began
+            for name, part in (("half", 0.5), ("95 %", 0.95), ("all", 1.0)):
+                if failing >= part * count:
+                    shown.setdefault(name, seconds)
+            if seconds > 600:
+                raise SystemExit(f"only {failing} of {count} are shown to fail")
+            await asyncio.sleep(0.5)
+    return shown
+
+
+async def measure(count: int, rest: float, letters: int, work: Path, *, stall: bool) -> dict[str, Any]:
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     (work / "server.pem").write_bytes(issued.private_key_and_cert_chain_pem.bytes())
@@ -84,6 +104,7 @@ async def measure(count: int, rest: float, letters: int, work: Path) -> dict[str
             async with client(server.url) as http:
                 took = await messages(stub, http, inboxes, letters)
             still = stub.idle
+            shown = await all_shown(stub, data, count) if stall else {}
     finally:
         stub.close()
     return {
@@ -93,6 +114,7 @@ async def measure(count: int, rest: float, letters: int, work: Path) -> dict[str
         "resting": resting,
         "messages": took,
         "idle at the end": still,
+        "shown": shown,
     }
 
 
@@ -101,11 +123,12 @@ def main() -> None:
     parser.add_argument("--connectors", type=int, default=10_000)
     parser.add_argument("--rest", type=float, default=60, metavar="SECONDS")
     parser.add_argument("--messages", type=int, default=50)
+    parser.add_argument("--stall", action="store_true", help="at the end, have the server stall")
     asked = parser.parse_args()
     many_files()
     RESULTS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="scale-", dir=RESULTS) as work:
-        found = asyncio.run(measure(asked.connectors, asked.rest, asked.messages, Path(work)))
+        found = asyncio.run(measure(asked.connectors, asked.rest, asked.messages, Path(work), stall=asked.stall))
     report = {"measured": time.strftime("%Y-%m-%d %H:%M:%S"), "machine": machine(), **found}
     (RESULTS / "scale.json").write_text(json.dumps(report, indent=2))
     took = found["messages"]
@@ -116,6 +139,8 @@ def main() -> None:
     print(f"| until all idle | {connecting['seconds']:.1f} s, {connecting['cpu']:.1f} s of CPU |")
     if took:
         print(f"| one message to its waiter, ms | {spread(took)} |")
+    if shown := found["shown"]:
+        print("| a stall is shown, s | " + ", ".join(f"{name} {after:.0f}" for name, after in shown.items()) + " |")
     print(f"\nAll figures: {(RESULTS / 'scale.json').relative_to(ROOT)}")
 
 

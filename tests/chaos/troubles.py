@@ -31,29 +31,29 @@ ADDRESS, PASSWORD = "ann@post.example", "sesame"
 
 @dataclass
 class Practice:
-    """One connector at one provider, looked after by a worker of ours."""
+    """Connectors at one provider, looked after by a worker of ours."""
 
     provider: Provider
     connectors: Connectors
     watching: Watching
     tenant: Tenant
-    connector: Connector
-
-    async def report(self) -> Report:
-        return await self.watching.report(self.tenant.account.id, self.connector.id)
+    made: list[Connector]
 
     async def until(self, shown: Callable[[Report], bool], within: float) -> Report:
-        """The first report that shows it. Fails with the last one."""
+        """The first report that shows it, once those of all connectors do. Fails with the last one."""
         deadline = asyncio.get_running_loop().time() + within
-        while not shown(report := await self.report()):
-            assert asyncio.get_running_loop().time() < deadline, f"not shown within {within:g} s: {report}"
-            await asyncio.sleep(0.02)
+        for connector in self.made:
+            while not shown(report := await self.watching.report(self.tenant.account.id, connector.id)):
+                assert asyncio.get_running_loop().time() < deadline, f"not shown within {within:g} s: {report}"
+                await asyncio.sleep(0.02)
         return report
 
 
 @contextlib.asynccontextmanager
-async def practice(data: Path, bounds: Bounds = DEFAULT_BOUNDS, *, expired: bool = False) -> AsyncIterator[Practice]:
-    """With `expired` the provider's certificate is, and nothing was synced yet; else all is well."""
+async def practice(
+    data: Path, bounds: Bounds = DEFAULT_BOUNDS, *, expired: bool = False, count: int = 1
+) -> AsyncIterator[Practice]:
+    """So many connectors, in sync; or with a provider whose certificate has `expired`, and nothing synced yet."""
     certificate = self_signed(expired=expired)
     provider = Provider()
     provider.add_user(ADDRESS, PASSWORD)
@@ -77,8 +77,8 @@ async def practice(data: Path, bounds: Bounds = DEFAULT_BOUNDS, *, expired: bool
             password=Secret(PASSWORD),
         )
         wish = NewConnector(imap=settings, sync=SyncSettings(enabled=True))
-        connector = await connectors.create(tenant.account.id, wish)
-        here = Practice(provider, connectors, watching, tenant, connector)
+        made = [await connectors.create(tenant.account.id, wish) for _ in range(count)]
+        here = Practice(provider, connectors, watching, tenant, made)
         worker = asyncio.create_task(Worker(sync, watching, utc_now).run())
         try:
             if not expired:
@@ -125,9 +125,10 @@ def _app_password(provider: Provider) -> None:
     provider.disconnect()
 
 
+STALLED = Trouble("stalled server", _stalled, State.LAGGING, ("localhost did not answer within",))
 TROUBLES = (
     Trouble("deaf IDLE", _deaf, State.FRESH, ("did not: asking every",), within=90.0),
-    Trouble("stalled server", _stalled, State.LAGGING, ("localhost did not answer within",)),
+    STALLED,
     Trouble("refused credentials", _refused, State.BROKEN, ("refused the user name or password",)),
     Trouble("app password", _app_password, State.BROKEN, ("make an app password in the provider's security settings",)),
     Trouble(
@@ -140,9 +141,9 @@ TROUBLES = (
 )
 
 
-async def rehearse(trouble: Trouble, data: Path, bounds: Bounds = DEFAULT_BOUNDS) -> float:
-    """Let it happen. Seconds until it was shown with its remedy; fails when that takes too long."""
-    async with practice(data, bounds, expired=trouble.expired) as here:
+async def rehearse(trouble: Trouble, data: Path, bounds: Bounds = DEFAULT_BOUNDS, *, count: int = 1) -> float:
+    """Let it happen to so many. Seconds until it was shown with its remedy; fails when that takes too long."""
+    async with practice(data, bounds, expired=trouble.expired, count=count) as here:
         began = asyncio.get_running_loop().time()
         trouble.begin(here.provider)
         report = await here.until(trouble.shown, trouble.within)

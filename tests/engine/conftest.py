@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from house import Tenant, add_tenant, opened_database
+from posthouse.engine import rounds as rounds_module
 from posthouse.engine import watcher as watcher_module
 from posthouse.engine import worker as worker_module
+from posthouse.engine.rounds import Rounds
 from posthouse.engine.watcher import Gate, Watcher
 from posthouse.engine.worker import Worker
 from posthouse.model.connectors import Connector, ImapSettings, Security, SyncSettings
 from posthouse.model.events import ConnectorEvent
 from posthouse.model.mail import EmailQuery, Submission
-from posthouse.model.standing import Moment, MomentKind, Standing
+from posthouse.model.standing import Moment, MomentKind, Pace, Standing
 from posthouse.model.values import Backoff, ConnectorId, Slice, utc_now
 from posthouse.services import sync as sync_module
 from posthouse.services import watching as watching_module
@@ -66,6 +68,7 @@ class House:
     connectors: Connectors
     ours: Process
     made: list[Connector] = field(default_factory=list)
+    rounds: Rounds = field(default_factory=Rounds)
 
     @property
     def connector(self) -> Connector:
@@ -81,7 +84,7 @@ class House:
         return self.made[-1]
 
     def watcher(self) -> Watcher:
-        return Watcher(self.connector.id, self.ours.sync, self.ours.watching, Gate(), utc_now)
+        return Watcher(self.connector.id, self.ours.sync, self.ours.watching, Gate(), self.rounds, utc_now)
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[Watcher]:
@@ -153,7 +156,10 @@ async def house_on(url: str, data: Path) -> AsyncIterator[House]:
             utc_now,
         )
         sync = Sync(database, Intake(blobs, utc_now), server.connect, utc_now)
-        yield House(database, server, tenant, blobs, connectors, Process(sync, Watching(database, utc_now)))
+        house = House(database, server, tenant, blobs, connectors, Process(sync, Watching(database, utc_now)))
+        rounds = asyncio.create_task(house.rounds.run())
+        yield house
+        rounds.cancel()
 
 
 @pytest.fixture
@@ -176,7 +182,8 @@ async def either(request: pytest.FixtureRequest, tmp_path: Path, quick: None) ->
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds become hundredths."""
-    monkeypatch.setattr(watcher_module, "PROOF", timedelta(seconds=0.2))
+    monkeypatch.setattr(rounds_module, "PACE", Pace(shortest=timedelta(seconds=0.2)))
+    monkeypatch.setattr(rounds_module, "TICK", 0.02)
     monkeypatch.setattr(watcher_module, "BACKOFF", Backoff(first=timedelta(seconds=0.02), most=timedelta(seconds=0.2)))
     monkeypatch.setattr(watcher_module, "_SHORT", timedelta(seconds=0.01))
     monkeypatch.setattr(watching_module, "SILENCE", timedelta(seconds=0.5))

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
 from posthouse.model.connectors import ImapSettings
 from posthouse.model.errors import RemoteError
 from posthouse.model.events import Transcript
-from posthouse.model.sync import Cursor, Glance, Identity, Mailbox, Snapshot, Wake
+from posthouse.model.sync import Cursor, Glance, Identity, Knock, Mailbox, Snapshot
 from services.fakes import FakeMailbox, FakeServer
 
 CAPABILITY = "S: * CAPABILITY IMAP4rev1 IDLE"
@@ -82,13 +83,13 @@ class PushMailbox(FakeMailbox):
             return Snapshot(folder=folder, uid_validity=1, next_uid=1, exists=0)
         return await super().select(folder, known)
 
-    async def idle(self, wake: Wake, rest: float) -> bool:
+    async def idle(self, wake: Knock, rest: float | None = None) -> bool:
         server, ear = self.server, asyncio.Event()
         server.log.append("idle")
         server.ears.add(ear)
-        waits = [asyncio.ensure_future(wake.wait())]
+        wake.ear = ear.set
         try:
-            end = asyncio.get_running_loop().time() + rest
+            end = asyncio.get_running_loop().time() + (3600 if rest is None else rest)
             while not wake.is_set():
                 self._living()
                 if self.folder == "INBOX" and not server.deaf and server.next_uid > self.told:
@@ -97,8 +98,8 @@ class PushMailbox(FakeMailbox):
                 left = end - asyncio.get_running_loop().time()
                 if left <= 0:
                     break
-                waits[1:] = [asyncio.ensure_future(ear.wait())]
-                await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ear.wait(), left)
                 ear.clear()
             return False
         except BaseException:
@@ -106,8 +107,7 @@ class PushMailbox(FakeMailbox):
             raise
         finally:
             server.ears.discard(ear)
-            for wait in waits:
-                wait.cancel()
+            wake.ear = None
 
     async def arrivals(self, next_uid: int) -> list[Identity]:
         self.server.log.append("arrivals")

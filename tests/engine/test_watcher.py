@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from posthouse.engine import watcher as watcher_module
+from posthouse.engine.rounds import Rounds
 from posthouse.engine.watcher import Watcher
 from posthouse.model.connectors import SyncSettings
 from posthouse.model.errors import CredentialsRefused, Deferred, PosthouseError, Unavailable, Unreachable
-from posthouse.model.standing import Mode, MomentKind, State
+from posthouse.model.standing import Mode, MomentKind, Pace, State
 from posthouse.model.values import Backoff, utc_now
 from posthouse.services import watching as watching_module
 from posthouse.services.connectors import NewConnector
@@ -32,10 +33,8 @@ async def moment_of(house: House, kind: MomentKind) -> bool:
 # Told by the server
 
 
-async def test_pushed_mail_is_synced_at_once_and_idle_is_entered_again(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watcher_module, "PROOF", timedelta(hours=1))
+async def test_pushed_mail_is_synced_at_once_and_idle_is_entered_again(house: House) -> None:
+    house.rounds = Rounds(pace=Pace(shortest=timedelta(hours=1)))
     async with house.watched():
         for number in range(3):
             house.server.deliver(a_message(number))
@@ -47,10 +46,8 @@ async def test_pushed_mail_is_synced_at_once_and_idle_is_entered_again(
     assert [event.size for event in await house.events()] == [0, 1, 1, 1]
 
 
-async def test_mail_that_comes_while_a_sync_runs_is_not_overlooked(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watcher_module, "PROOF", timedelta(hours=1))
+async def test_mail_that_comes_while_a_sync_runs_is_not_overlooked(house: House) -> None:
+    house.rounds = Rounds(pace=Pace(shortest=timedelta(hours=1)))
     async with house.watched():
         house.server.hold = asyncio.Event()
         house.server.deliver(a_message(1))
@@ -384,10 +381,8 @@ async def test_a_broken_session_serves_nobody(house: House) -> None:
     assert house.server.opened >= 2
 
 
-async def test_a_sync_of_another_folder_leaves_the_watch_where_it_was(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watcher_module, "PROOF", timedelta(hours=1))
+async def test_a_sync_of_another_folder_leaves_the_watch_where_it_was(house: House) -> None:
+    house.rounds = Rounds(pace=Pace(shortest=timedelta(hours=1)))
     async with house.watched():
         await house.ours.sync.run(house.tenant.account.id, house.connector.id, folder="Archive")
         await until(lambda: house.server.last == "idle", "IDLE")

@@ -15,7 +15,7 @@ import uvloop
 from posthouse.model.connectors import Proxy, ProxyKind, Security, ServerSettings
 from posthouse.model.errors import CredentialsRefused, EgressRefused, RemoteError, Stage, TlsFailed, Unreachable
 from posthouse.model.events import Transcript
-from posthouse.model.sync import Wake
+from posthouse.model.sync import Knock
 from posthouse.model.values import Secret
 from posthouse.protocols.exchange import CommandRefused, Exchange, Give, Receive, ReceiveOrWake, Send, StartTls
 from posthouse.remote.egress import Egress
@@ -338,6 +338,18 @@ async def test_a_fast_server_waits_for_a_slow_reader() -> None:
         assert received == 2000 * 64 * 1024
 
 
+async def test_a_machine_that_is_gone_is_noticed_by_tcp_within_a_minute() -> None:
+    async with serving(forever) as port, connected(to(port)) as stream:
+        assert stream._wire.transport is not None
+        connection = stream._wire.transport.get_extra_info("socket")
+        idle, between, count = (
+            connection.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert idle + between * count < 60
+
+
 # Waiting to be woken
 
 
@@ -367,10 +379,10 @@ async def test_who_waits_again_is_not_woken_by_the_wait_before() -> None:
 
 
 def test_a_rest_is_waited_for_in_few_rounds_whatever_the_loops_timers_round_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    rounds: list[float] = []
+    rounds: list[float | None] = []
     real = Wire.wait
 
-    async def wait(self: Wire, seconds: float, wake: Wake | None = None) -> None:
+    async def wait(self: Wire, seconds: float | None, wake: Knock | None = None) -> None:
         rounds.append(seconds)
         await real(self, seconds, wake)
 

@@ -2,7 +2,7 @@
 
 The loop owns at most one session. Whatever goes wrong in it, the session is dropped and the next round begins clean,
 after a pause that grows with every failure. Freshness is proved, not assumed: a server that pushes is asked now and
-then all the same, and one that is caught not having told is asked at intervals from then on.
+then all the same (when, the `rounds` tell), and one that is caught not having told is asked at intervals from then on.
 """
 
 import asyncio
@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from posthouse.engine.rounds import Rounds, Turn
 from posthouse.model.errors import FolderMissing, NotFound, PosthouseError, RemoteError
 from posthouse.model.standing import Mode, MomentKind
 from posthouse.model.sync import Glance, Wake
 from posthouse.model.values import Backoff, Clock, ConnectorId
 from posthouse.services.desk import Desk, Session
 from posthouse.services.sync import Asked, Sync
-from posthouse.services.watching import PROOF, Brief, Watching
+from posthouse.services.watching import Brief, Watching
 
 log = structlog.get_logger()
 
@@ -76,12 +77,17 @@ class Place:
 class Watcher:
     """One connector's. `run` ends when there is nothing to look after any more, or when it is cancelled."""
 
-    def __init__(self, connector_id: ConnectorId, sync: Sync, watching: Watching, gate: Gate, now: Clock) -> None:
+    def __init__(
+        self, connector_id: ConnectorId, sync: Sync, watching: Watching, gate: Gate, rounds: Rounds, now: Clock
+    ) -> None:
         self._id = connector_id
         self._sync = sync
         self._watching = watching
         self._gate = gate
+        self._rounds = rounds
         self._now = now
+        self._turn: Turn | None = None
+        """Our place in the rounds, while there is a session in which the server pushes."""
         self._deaf = False
         self.ended = False
         self._resting = False
@@ -134,12 +140,18 @@ class Watcher:
                 desk = stack.enter_context(self._sync.desk(self._id, wake))
                 try:
                     await self._stay(brief, session, desk, wake, place)
-                except RemoteError as error:
+                except (RemoteError, _SessionFailed) as error:
+                    if self._turn is not None and not self._resting:
+                        self._turn.failed()
+                    if isinstance(error, _SessionFailed):
+                        raise
                     if self._resting and error.retry_after is None and self._now() - began > SURVIVED:
                         await self._watching.note(self._id, MomentKind.DISCONNECTED, error.message)
                         return _jittered(_SHORT)
                     await self._sync.note_failure(brief.connector, error, session.transcript.lines)
                     raise
+                finally:
+                    self._leave_the_rounds()
                 return timedelta()
         except _SessionFailed as failed:  # the sync that failed has written it down
             hint = failed.retry_after
@@ -173,11 +185,14 @@ class Watcher:
         how = "the server pushes new mail" if push else f"asking every {brief.interval.total_seconds():.0f} s"
         await self._watching.note(self._id, MomentKind.CONNECTED, f"signed in at {brief.host}; {how}", mode=mode)
         told = push and bool(brief.folders) and await session.mailbox.notify(brief.folders)
+        alone = bool(brief.folders) and not told  # those folders can't wait for the rounds
         others: dict[str, Glance] = {}
         await self._look_around(brief, session, others)
         pause = _next_look(brief, push)
         await self._sync_once(brief, session, next_in=pause)
         place.leave()
+        if push:
+            self._turn = self._rounds.join(f"{brief.host}:{brief.settings.port}", wake)
         may_miss = 0
         while True:
             due = self._now() + pause
@@ -186,11 +201,11 @@ class Watcher:
                 if await desk.serve(session):
                     if session.broken:
                         raise _SessionFailed(session.retry_after)
+                    self._heard()
                     if session.seen is None:  # another folder was looked at, or not all of this one
                         news = True
                         break
-                left = (due - self._now()).total_seconds()
-                news = await self._rest(session, wake, min(left, _proof_in()) if push else left, push)
+                news = await self._rest(session, wake, due, alone)
                 if wake.is_set():
                     wake.clear()
                     if self.ended:
@@ -201,9 +216,12 @@ class Watcher:
                         return
                 elif news:
                     may_miss = _MOST_MISSED
-                elif push and self._now() < due:
+                elif push:
                     asked, said = self._now(), session.transcript.count
+                    if asked + timedelta(seconds=self._rounds.length) >= due:
+                        break  # the next turn would come too late for opening the folder anew
                     if await session.mailbox.anything_new():
+                        self._heard()
                         news = True
                         may_miss -= 1
                         if may_miss < 0:
@@ -212,6 +230,7 @@ class Watcher:
                     elif session.seen is None:
                         news = True
                     else:
+                        self._heard()
                         self._watching.fresh(self._id, asked)
                         session.transcript.forget_since(said)  # day and night the same three lines
                         news = not told and await self._look_around(brief, session, others)
@@ -222,19 +241,23 @@ class Watcher:
                     continue
             elif news or not push:
                 await self._look_around(brief, session, others)
-            elif not await self._has_changed(session):
-                await self._watching.plan_next(self._id, self._now() + pause)
+            elif not await self._has_changed(session, pause):
                 continue
             await self._sync_once(brief, session, next_in=pause)
 
-    async def _rest(self, session: Session, wake: Wake, rest: float, push: bool) -> bool:
-        """Wait until there is something to do. True: the server has told of a change."""
-        if not push:
+    async def _rest(self, session: Session, wake: Wake, due: datetime, alone: bool) -> bool:
+        """Wait until there is something to do. True: the server has told of a change.
+
+        Where it tells of changes, this goes on until it is our turn in the rounds, or keeps time by itself (`alone`).
+        """
+        left = (due - self._now()).total_seconds()
+        if self._turn is None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), max(0.0, rest))
+                await asyncio.wait_for(wake.wait(), max(0.0, left))
             return False
+        proof = _jittered(self._rounds.pace.shortest).total_seconds()
         self._resting = True
-        told = await session.mailbox.idle(wake, rest)
+        told = await session.mailbox.idle(self._turn, min(left, proof) if alone else None)
         self._resting = False
         if told:
             self._pushed_at = self._now()
@@ -258,17 +281,31 @@ class Watcher:
                 moved = True
         return moved
 
-    async def _has_changed(self, session: Session) -> bool:
-        """Open the folder anew, and compare. Where nothing has come, that proves it."""
+    def _heard(self) -> None:
+        """The server has answered: others may be asked before this session is again."""
+        if self._turn is not None:
+            self._turn.answered()
+
+    def _leave_the_rounds(self) -> None:
+        if self._turn is not None:
+            self._turn.leave()
+            self._turn = None
+
+    async def _has_changed(self, session: Session, pause: timedelta) -> bool:
+        """Open the folder anew, and compare. Where nothing has come, we look again after `pause`."""
         asked, seen = self._now(), session.seen
         found = await session.mailbox.select(session.settings.folder)
         if seen is None or (found.uid_validity, found.next_uid) != (seen.uid_validity, seen.next_uid):
             return True
-        self._watching.fresh(self._id, asked)
+        self._heard()
+        self._watching.fresh(self._id, asked, due_at=self._now() + pause)
         return False
 
     async def _go_deaf(self, brief: Brief) -> None:
         self._deaf = True
+        if self._turn is not None:
+            self._turn.failed()
+        self._leave_the_rounds()
         text = (
             "the server promised to push new mail (IDLE) and did not: asking every "
             f"{brief.interval.total_seconds():.0f} s from now on"
@@ -292,6 +329,7 @@ class Watcher:
             raise _Cancelled
         if outcome.failure is not None:
             raise _SessionFailed(session.retry_after)
+        self._heard()
 
 
 _MISSING = Glance(None, None, None)
@@ -312,10 +350,6 @@ class _Cancelled(Exception):
 def _next_look(brief: Brief, push: bool) -> timedelta:
     """In how long a folder is looked at again when nothing calls for it before."""
     return _jittered(max(GLANCE, brief.interval) if push else brief.interval)
-
-
-def _proof_in() -> float:
-    return _jittered(PROOF).total_seconds()
 
 
 def _jittered(pause: timedelta) -> timedelta:

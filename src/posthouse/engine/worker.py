@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from posthouse.engine.rounds import Rounds
 from posthouse.engine.watcher import Gate, Watcher
 from posthouse.model.errors import PosthouseError
 from posthouse.model.values import Clock, ConnectorId
@@ -20,7 +21,8 @@ log = structlog.get_logger()
 
 BEAT = 2.0
 """Seconds between two signs of life."""
-_SHARE_OUT = 5  # beats between two looks at who has what, when nothing has changed meanwhile
+_SHARE_OUT = 5  # beats between two looks at who has what, when nothing has changed meanwhile …
+_LOOKED_AT = 200  # … or more, as it takes longer with many: a beat for so many connectors
 _ADOPTED_AT_ONCE = 1000
 _GOODBYES = 5.0  # seconds that watchers have to finish what they do and to say goodbye; what is left is cut off
 
@@ -31,19 +33,22 @@ class Worker:
         self._watching = watching
         self._now = now
         self._gate = Gate()
+        self._rounds = Rounds()
         self._watchers: dict[ConnectorId, tuple[Watcher, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
         """Look after connectors until cancelled; then say goodbye everywhere, and set them free."""
         worker: UUID | None = None
         beats, news, more = 0, False, False
+        rounds = asyncio.create_task(self._rounds.run())
         try:
             with self._watching.changes() as changes:
                 while True:
                     try:
                         before, worker = worker, await self._beat(worker)
-                        if news or worker != before or beats % _SHARE_OUT == 0:
+                        if news or worker != before or beats >= max(_SHARE_OUT, len(self._watchers) // _LOOKED_AT):
                             more = await self._share_out(worker)
+                            beats = 0
                         await self._watching.flush()
                         beats += 1
                     except PosthouseError as error:
@@ -52,6 +57,7 @@ class Worker:
                         log.exception("the engine stumbled by a fault of ours")
                     news = await changes.next(BEAT) or more
         finally:
+            rounds.cancel()
             await self._drop_all()
             with contextlib.suppress(PosthouseError):
                 await self._watching.flush()
@@ -74,7 +80,7 @@ class Worker:
         for connector_id in mine:
             running = self._watchers.get(connector_id)
             if running is None or running[1].done():
-                watcher = Watcher(connector_id, self._sync, self._watching, self._gate, self._now)
+                watcher = Watcher(connector_id, self._sync, self._watching, self._gate, self._rounds, self._now)
                 self._watchers[connector_id] = watcher, asyncio.create_task(watcher.run())
         return len(mine) - before >= _ADOPTED_AT_ONCE
 

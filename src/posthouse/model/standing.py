@@ -25,6 +25,27 @@ NO_PROBLEM: dict[str, Any] = {
 """What a success, or new settings, make of a standing."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often the sessions that a server pushes to are asked whether they really have nothing new, in one process.
+
+    Each comes once in a round: of `shortest` while that takes no more than `a_second` questions, else of as long as
+    they take, up to `longest`.
+    """
+
+    shortest: timedelta = timedelta(seconds=45)
+    longest: timedelta = timedelta(minutes=5)
+    a_second: float = 40.0
+    """A question costs 0.2 ms where many are asked together: not quite a hundredth of a core."""
+
+    def round_of(self, sessions: int) -> timedelta:
+        """How long a round of so many sessions takes."""
+        return min(max(self.shortest, timedelta(seconds=sessions / self.a_second)), self.longest)
+
+
+PACE = Pace()
+
+
 class State(StrEnum):
     FRESH = "fresh"
     LAGGING = "lagging"

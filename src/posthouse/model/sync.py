@@ -155,14 +155,18 @@ class SyncOutcome:
     """Somebody has ended it, as `failure` says: nothing is wrong, and the next sync goes on."""
 
 
-class Wake(Protocol):
-    """Something that is set when there is something to do, and stays so until it is cleared, as an asyncio.Event;
-    `ear` is called whenever it is set."""
+class Knock(Protocol):
+    """What may end a wait: it is set when there is something to do, and `ear` is called when that happens."""
 
     ear: Callable[[], object] | None
 
-    async def wait(self) -> Literal[True]: ...
     def is_set(self) -> bool: ...
+
+
+class Wake(Knock, Protocol):
+    """A knock that can be waited for by itself, and stays set until it is cleared, as an asyncio.Event."""
+
+    async def wait(self) -> Literal[True]: ...
     def set(self) -> None: ...
     def clear(self) -> None: ...
 
@@ -215,7 +219,7 @@ class Mailbox(Protocol):
         """Have `idle` end for news in these folders too. False: the server can't, they must be asked after."""
         ...
 
-    async def idle(self, wake: Wake, rest: float) -> bool:
+    async def idle(self, wake: Knock, rest: float | None = None) -> bool:
         """Wait in the selected folder until the server tells of a change (True), `wake` is set or `rest` seconds are
         over (False)."""
         ...

@@ -19,7 +19,7 @@ from typing import BinaryIO, TypeVar, cast
 from posthouse.model.connectors import ImapSettings, Security
 from posthouse.model.errors import FolderMissing, Garbled, Invalid, PosthouseError, RemoteError, Stage, Unreachable
 from posthouse.model.events import Transcript
-from posthouse.model.sync import Buffer, Cursor, Folder, Glance, Identity, RawMessage, Snapshot, Wake
+from posthouse.model.sync import Buffer, Cursor, Folder, Glance, Identity, Knock, RawMessage, Snapshot
 from posthouse.protocols.exchange import CommandRefused, Exchange, ProtocolError
 from posthouse.protocols.imap.fetching import Fetched
 from posthouse.protocols.imap.framing import Limits, Spilled
@@ -185,6 +185,7 @@ class ImapMailbox:
 
     async def select(self, folder: str, known: Cursor | None = None) -> Snapshot:
         """Open a folder for reading. Raises FolderMissing when it is not there."""
+        self._session.together = _takes_commands_together.get(self._stream.host, False)
         try:
             with self._words.at(Stage.FOLDER):
                 selected = await self._run(self._session.select(folder, qresync=_resumption(folder, known)))
@@ -300,7 +301,7 @@ class ImapMailbox:
             return False
         return True
 
-    async def idle(self, wake: Wake, rest: float) -> bool:
+    async def idle(self, wake: Knock, rest: float | None = None) -> bool:
         """Wait in the selected folder until the server tells of a change (True), `wake` is set or `rest` seconds are
         over (False)."""
         with self._words.at(Stage.TRANSFER):

@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 from posthouse.model.connectors import Proxy, ServerSettings
 from posthouse.model.errors import CredentialsRefused, EgressRefused, Stage, TlsFailed, Unreachable
 from posthouse.model.events import Transcript
-from posthouse.model.sync import Wake
+from posthouse.model.sync import Knock
 from posthouse.protocols.exchange import (
     CommandRefused,
     Exchange,
@@ -48,7 +48,7 @@ _TICK = 0.001  # seconds; uvloop's timers are early by less, and waiting for the
 _STAGGER = 0.25  # seconds between attempts (RFC 8305 §5)
 _MOST_ADDRESSES = 8  # a name server may list a thousand
 
-_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))  # a silent drop shows in two minutes
+_KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 8), ("TCP_KEEPCNT", 3))  # a silent drop shows in a minute
 
 
 class Stream:
@@ -115,7 +115,7 @@ class Stream:
         *,
         within: float,
         silence: float | None = None,
-        wake: Wake | None = None,
+        wake: Knock | None = None,
         rest: float | None = None,
         no_return: Callable[[], Awaitable[None]] | None = None,
     ) -> T:
@@ -198,7 +198,7 @@ class Stream:
             self._busy = False
             exchange.close()
 
-    async def _fulfil(self, want: Want, patience: "_Patience", wake: Wake | None, rest: float | None) -> bytes | None:
+    async def _fulfil(self, want: Want, patience: "_Patience", wake: Knock | None, rest: float | None) -> bytes | None:
         match want:
             case Receive():
                 return await self._receive(patience)
@@ -221,7 +221,7 @@ class Stream:
         patience.heard = True
         return data
 
-    async def _receive_or_wake(self, patience: "_Patience", wake: Wake | None, rest: float | None) -> bytes | None:
+    async def _receive_or_wake(self, patience: "_Patience", wake: Knock | None, rest: float | None) -> bytes | None:
         wire, loop = self._wire, asyncio.get_running_loop()
         until = None if rest is None else loop.time() + rest
         while not (data := wire.take()):
@@ -232,7 +232,7 @@ class Stream:
             if wake is None and until is None:
                 await patience.wait(wire)
             else:
-                await wire.wait(until - loop.time() if until is not None else 24 * 3600, wake)
+                await wire.wait(until - loop.time() if until is not None else None, wake)
         return data
 
     def _end(self) -> bytes:

@@ -9,7 +9,7 @@ import threading
 from asyncio import sslproto
 from typing import cast
 
-from posthouse.model.sync import Wake
+from posthouse.model.sync import Knock
 
 _ENOUGH = 1024 * 1024  # bytes that wait for us before we stop reading …
 _LITTLE = 256 * 1024  # … and how few make us read on
@@ -68,11 +68,11 @@ class Wire(asyncio.BufferedProtocol):
             self._arrived.insert(0, data)
             self._size += len(data)
 
-    async def wait(self, seconds: float, wake: Wake | None = None) -> None:
-        """Until anything happens here, `wake` is set, or the time is up."""
+    async def wait(self, seconds: float | None, wake: Knock | None = None) -> None:
+        """Until anything happens here, `wake` is set, or the time is up where there is one."""
         loop = asyncio.get_running_loop()
         self._news = loop.create_future()
-        timer = loop.call_later(max(0.0, seconds), self._tell)
+        timer = None if seconds is None else loop.call_later(max(0.0, seconds), self._tell)
         if wake is not None:
             wake.ear = self._tell
             if wake.is_set():
@@ -81,7 +81,8 @@ class Wire(asyncio.BufferedProtocol):
             await self._news
         finally:
             self._news = None
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             if wake is not None:
                 wake.ear = None
 

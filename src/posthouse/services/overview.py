@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from posthouse.model.overview import Overview, OverviewQuery, Summary
-from posthouse.model.standing import Mode, State
+from posthouse.model.standing import PACE, Mode, State
 from posthouse.model.values import AccountId, Clock, ConnectorId
 from posthouse.services.watching import DEFAULT_INTERVAL, expected_proof
-from posthouse.store.database import Database
+from posthouse.store.database import Database, Transaction
 from posthouse.store.overview import Pace
 
 
@@ -21,8 +21,9 @@ class Overviews:
         """A page of an account's connectors, and how many there are in each state."""
         now = self._now()
         async with self._database.reading() as tx:
-            counts, numbers = await tx.overviews.find(account, query, now, _pace())
-            items = await tx.overviews.summaries(account, numbers, now, _pace())
+            pace = await _pace(tx)
+            counts, numbers = await tx.overviews.find(account, query, now, pace)
+            items = await tx.overviews.summaries(account, numbers, now, pace)
         total = sum(counts.values()) if query.state is None else counts.get(query.state, 0)
         return Overview(tuple(items), {state: counts.get(state, 0) for state in State}, total, query)
 
@@ -32,17 +33,18 @@ class Overviews:
         """How connectors that are shown look by now, and what the query's search counts by now."""
         now = self._now()
         async with self._database.reading() as tx:
-            counts, _ = await tx.overviews.find(account, replace(query, size=0), now, _pace())
-            items = await tx.overviews.summaries(account, ids, now, _pace()) if ids else []
+            pace = await _pace(tx)
+            counts, _ = await tx.overviews.find(account, replace(query, size=0), now, pace)
+            items = await tx.overviews.summaries(account, ids, now, pace) if ids else []
         return items, {state: counts.get(state, 0) for state in State}
 
     async def these(self, account: AccountId, ids: Sequence[ConnectorId]) -> list[Summary]:
         """Connectors of an account by their ids, in this order; those that are not there are left out."""
         async with self._database.reading() as tx:
-            return await tx.overviews.summaries(account, ids, self._now(), _pace())
+            return await tx.overviews.summaries(account, ids, self._now(), await _pace(tx))
 
 
-def _pace() -> Pace:
+async def _pace(tx: Transaction) -> Pace:
     """What `expected_proof` says, in the terms of the store."""
-    pushed, polled = expected_proof(Mode.PUSH, DEFAULT_INTERVAL), expected_proof(Mode.POLL, timedelta())
-    return Pace(push=pushed, default=DEFAULT_INTERVAL, least=polled)
+    pushed = PACE.round_of(await tx.standings.most_pushed())
+    return Pace(push=pushed, default=DEFAULT_INTERVAL, least=expected_proof(Mode.POLL, timedelta()))

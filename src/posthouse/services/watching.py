@@ -9,11 +9,11 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from posthouse.model.connectors import Connector, ImapSettings
-from posthouse.model.standing import Mode, Moment, MomentKind, Standing, State, state_of
+from posthouse.model.standing import PACE, Mode, Moment, MomentKind, Standing, State, state_of
 from posthouse.model.values import AccountId, Clock, ConnectorId
 from posthouse.services.required import require_connector
 from posthouse.store.database import Database
@@ -21,10 +21,9 @@ from posthouse.store.signals import Listener
 
 DEFAULT_INTERVAL = timedelta(minutes=5)
 """How often a connector is polled whose schedule names no interval."""
-PROOF = timedelta(seconds=45)
-"""How often a mailbox that is pushed is asked whether it really has nothing new."""
 SILENCE = timedelta(seconds=8)
 """After so long without a sign of life a worker counts as dead."""
+_COUNTED = timedelta(seconds=10)  # how long we believe that workers look after as many connectors as they did
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +65,18 @@ class Watching:
         self._database = database
         self._now = now
         self._fresh: dict[ConnectorId, datetime] = {}
+        self._planned: dict[ConnectorId, datetime] = {}
+        self._round, self._round_read_at = PACE.shortest, datetime.min.replace(tzinfo=UTC)
         self._heard_of: datetime | None = None
 
     # Workers
 
     async def enlist(self) -> UUID:
-        """A new worker's name."""
+        """A new worker's name. Others hear of it, for they may have more than their share now."""
         worker = uuid4()
         async with self._database.transaction() as tx:
             await tx.claims.enlist(worker, self._now())
+            tx.signal("connectors")
         return worker
 
     async def beat(self, worker: UUID) -> bool:
@@ -134,16 +136,21 @@ class Watching:
 
     # What was seen
 
-    def fresh(self, connector_id: ConnectorId, as_of: datetime) -> None:
-        """The server has said at this moment that there is nothing newer than what we have."""
+    def fresh(self, connector_id: ConnectorId, as_of: datetime, *, due_at: datetime | None = None) -> None:
+        """The server has said at this moment that there is nothing newer than what we have. With `due_at`, this is
+        when we look next."""
         self._fresh[connector_id] = as_of
+        if due_at is not None:
+            self._planned[connector_id] = due_at
 
     async def flush(self) -> None:
         """Write the proofs of freshness down that have come in."""
         if self._fresh:
             proofs, self._fresh = self._fresh, {}
+            planned, self._planned = self._planned, {}
             async with self._database.transaction() as tx:
                 await tx.standings.prove(proofs)
+                await tx.standings.plan(planned)
 
     async def note(self, connector_id: ConnectorId, kind: MomentKind, text: str, *, mode: Mode | None = None) -> None:
         """Write a line into the connector's timeline; with `mode`, how it learns of new mail from now on."""
@@ -163,11 +170,13 @@ class Watching:
 
     async def census(self) -> Counter[State]:
         """How many connectors, of those that look after themselves, stand how."""
-        now = self._now()
+        now, pushed = self._now(), await self._round_of_the_pushed()
         async with self._database.reading() as tx:
             everyone = await tx.standings.states()
         return Counter(
-            state_of(standing, now, live=True, expected=expected_proof(standing.mode, interval or DEFAULT_INTERVAL))
+            state_of(
+                standing, now, live=True, expected=expected_proof(standing.mode, interval or DEFAULT_INTERVAL, pushed)
+            )
             for standing, interval in everyone
         )
 
@@ -178,13 +187,23 @@ class Watching:
             standing = await tx.standings.get(connector_id)
             timeline = await tx.standings.timeline(connector_id)
         brief = await self.brief(connector_id)
-        expected = None if brief is None else expected_proof(standing.mode, brief.interval)
+        pushed = await self._round_of_the_pushed()
+        expected = None if brief is None else expected_proof(standing.mode, brief.interval, pushed)
         if brief is None and standing.mode is not Mode.MANUAL:
             standing = replace(standing, mode=Mode.MANUAL)
         state = state_of(standing, self._now(), live=brief is not None, expected=expected or DEFAULT_INTERVAL)
         return Report(standing, state, expected, tuple(timeline))
 
+    async def _round_of_the_pushed(self) -> timedelta:
+        """How long a round takes of the process that looks after the most connectors which are pushed."""
+        now = self._now()
+        if now - self._round_read_at > _COUNTED:
+            self._round_read_at = now
+            async with self._database.reading() as tx:
+                self._round = PACE.round_of(await tx.standings.most_pushed())
+        return self._round
 
-def expected_proof(mode: Mode, interval: timedelta) -> timedelta:
-    """How often the freshness of a connector should be proved."""
-    return min(PROOF, interval) if mode is Mode.PUSH else max(interval, timedelta(seconds=10))
+
+def expected_proof(mode: Mode, interval: timedelta, pushed: timedelta = PACE.shortest) -> timedelta:
+    """How often the freshness of a connector should be proved; `pushed`, where its server pushes."""
+    return pushed if mode is Mode.PUSH else max(interval, timedelta(seconds=10))

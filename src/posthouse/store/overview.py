@@ -33,7 +33,8 @@ _RANKS = {state.value: rank for rank, state in enumerate(TROUBLED_FIRST)}
 class Pace:
     """How often freshness should be proved: of who is pushed, of who has no interval of its own, and the shortest."""
 
-    push: timedelta
+    push: timedelta = field(compare=False)
+    """It changes with their number, and stands in no statement."""
     default: timedelta
     least: timedelta
 
@@ -153,14 +154,13 @@ def _state(dialect: str, pace: Pace) -> sa.ColumnElement[str]:
     """`model.standing.state_of`, for the rows of `_known`, at the moment that `_moments` tells of."""
     interval = sa.func.coalesce(sa.func.nullif(schedules.c.interval_seconds, 0), _seconds(pace.default))
     pushed = standings.c.mode == Mode.PUSH
-    expected = sa.case((pushed | (interval >= _seconds(pace.least)), interval), else_=_seconds(pace.least))
+    expected = sa.case((interval >= _seconds(pace.least), interval), else_=_seconds(pace.least))
     age = sa.bindparam("now", type_=sa.BigInteger) - _micros(dialect, standings.c.fresh_as_of)
 
     def older(times: int) -> sa.ColumnElement[bool]:
         """Than so many times what is expected. Nearly all are pushed, and need no reckoning."""
-        quick = pushed & (interval >= _seconds(pace.push))
         before = standings.c.fresh_as_of < sa.bindparam(f"late_{times}", type_=Utc)
-        return sa.case((quick, before), else_=age > times * _SECOND * expected)
+        return sa.case((pushed, before), else_=age > times * _SECOND * expected)
 
     never, failing = standings.c.fresh_as_of.is_(None), standings.c.failures > 0
     return sa.case(

@@ -47,6 +47,16 @@ _PROVE = (
 )
 
 
+_PLAN = sa.update(standings).where(standings.c.connector_id == sa.bindparam("planned")).values(due_at=_MOMENT)
+_MOST_PUSHED = (
+    sa.select(sa.func.count().label("pushed"))
+    .where(standings.c.mode == Mode.PUSH.value)
+    .group_by(standings.c.owner_id)
+    .order_by(sa.desc("pushed"))
+    .limit(1)
+)
+
+
 @cache
 def _changing(names: frozenset[str]) -> sa.Update:
     """The statement that sets these columns; few sets of names are ever asked for."""
@@ -85,6 +95,16 @@ class Standings:
         """
         rows = [{"proved": connector, "moment": moment} for connector, moment in sorted(proofs.items())]
         await self._connection.execute(_PROVE, rows)
+
+    async def plan(self, planned: Mapping[ConnectorId, datetime]) -> None:
+        """Note when connectors are looked at next, many at once."""
+        if planned:
+            rows = [{"planned": connector, "moment": moment} for connector, moment in sorted(planned.items())]
+            await self._connection.execute(_PLAN, rows)
+
+    async def most_pushed(self) -> int:
+        """How many connectors that are pushed belong to the same worker, at most."""
+        return await self._connection.scalar(_MOST_PUSHED) or 0
 
     async def add_moment(self, connector: ConnectorId, moment: Moment) -> None:
         """Write a line into the connector's timeline; the oldest beyond TIMELINE goes."""
