@@ -167,10 +167,8 @@ class Watcher:
 
     async def _pause(self, hint: timedelta | None) -> timedelta:
         """The pause after a failure, noted as when we look next; not shorter than the server wishes."""
-        brief = await self._watching.brief(self._id)
-        if brief is None:
-            return _SHORT
-        pause = _jittered(BACKOFF.pause(max(brief.standing.failures, self._short_lived)))
+        failures = await self._watching.failures(self._id)
+        pause = _jittered(BACKOFF.pause(max(failures, self._short_lived)))
         if hint is not None:
             pause = min(max(pause, hint + (hint - _jittered(hint))), _LONGEST_HINT)
             text = f"the server wants a pause: next look in {pause.total_seconds():.0f} s"

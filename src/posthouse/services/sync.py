@@ -137,6 +137,7 @@ class Sync:
         self._database = database
         self._fetching = Fetching(database, intake, now, batches)
         self._pushes = Together(database, self._file_pushes)
+        self._failures = Together(database, self._note_failures)
         self._open_mailbox = open_mailbox
         self._now = now
         self._turns: WeakValueDictionary[ConnectorId, asyncio.Lock] = WeakValueDictionary()
@@ -287,9 +288,18 @@ class Sync:
         return [events.get(push.ended.run.connector.id) for push in pushes]
 
     async def note_failure(self, connector: Connector, error: RemoteError, lines: Sequence[str]) -> None:
-        """A session could not be had, or kept: leave an event, and say how the connector stands."""
+        """A session could not be had, or kept: leave an event, and say how the connector stands.
 
-        await self._accounted(connector, Asked(by_itself=True), _failing(error), lambda: lines)
+        Nothing was synced, so that takes no lease, and is done together with what else fails at this moment: a server
+        that stalls may fail thousands of sessions at once.
+        """
+        self._count(time.monotonic(), error)
+        run = Run(connector=connector, holder=uuid4(), since=None, advance=Advance(self._now))
+        ended = _Ended(run, Asked(by_itself=True), lines, error)
+        self._outcome(ended, await self._failures.do(ended))
+
+    async def _note_failures(self, tx: Transaction, ended: Sequence[_Ended]) -> list[ConnectorEvent]:
+        return await self._note(tx, ended, await tx.standings.held([one.run.connector.id for one in ended]))
 
     # Running
 

@@ -128,6 +128,11 @@ class Watching:
         folders = tuple(f for f in schedule.settings.watch_folders if f != connection.settings.folder)
         return Brief(connector, connection.settings, interval, folders, standing)
 
+    async def failures(self, connector_id: ConnectorId) -> int:
+        """How many tries have failed in a row."""
+        async with self._database.reading() as tx:
+            return (await tx.standings.get(connector_id)).failures
+
     @contextlib.contextmanager
     def changes(self, connector_id: ConnectorId | None = None) -> Iterator[Listener]:
         """Hears when a connector's settings have changed, or those of any."""

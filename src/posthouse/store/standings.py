@@ -1,6 +1,6 @@
 """Rows of how connectors stand, and of the timelines behind that."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -20,6 +20,12 @@ TIMELINE = 100
 
 _THIS = standings.c.connector_id == sa.bindparam("connector")
 _FIND = sa.select(standings).where(_THIS)
+_HOLD = (
+    sa.select(standings)
+    .where(standings.c.connector_id.in_(sa.bindparam("connectors", expanding=True)))
+    .order_by(standings.c.connector_id)  # in one order, as everybody who takes several
+    .with_for_update()
+)
 
 
 def _using(insert: sqlite.Insert | postgresql.Insert) -> sa.Executable:
@@ -57,6 +63,19 @@ _MOST_PUSHED = (
 )
 
 
+_ADD_MOMENT = sa.insert(moments).returning(moments.c.number)
+_THEIR_MOMENTS = moments.c.connector_id == sa.bindparam("connector")
+_KEPT_MOMENT = (
+    sa.select(moments.c.number)
+    .where(_THEIR_MOMENTS, moments.c.number <= sa.bindparam("newest"))
+    .order_by(moments.c.number.desc())
+    .offset(TIMELINE)
+    .limit(1)
+    .scalar_subquery()
+)
+_TRIM_MOMENTS = sa.delete(moments).where(_THEIR_MOMENTS, moments.c.number <= _KEPT_MOMENT)
+
+
 @cache
 def _changing(names: frozenset[str]) -> sa.Update:
     """The statement that sets these columns; few sets of names are ever asked for."""
@@ -78,6 +97,11 @@ class Standings:
     async def change(self, connector: ConnectorId, **values: Any) -> None:
         """Set some of a standing's fields."""
         await self.change_all({connector: values})
+
+    async def held(self, connectors: Collection[ConnectorId]) -> dict[ConnectorId, Standing]:
+        """How these connectors stand, as far as they are there; nobody changes that until this transaction ends."""
+        rows = (await self._connection.execute(_HOLD, {"connectors": list(connectors)})).mappings()
+        return {row["connector_id"]: standing_of(row) for row in rows}
 
     async def change_all(self, changes: Mapping[ConnectorId, Mapping[str, Any]]) -> None:
         """As `change`, for several connectors: lock them in one order before."""
@@ -108,22 +132,9 @@ class Standings:
 
     async def add_moment(self, connector: ConnectorId, moment: Moment) -> None:
         """Write a line into the connector's timeline; the oldest beyond TIMELINE goes."""
-        number = await self._connection.scalar(
-            sa.insert(moments)
-            .values(connector_id=connector, at=moment.at, kind=moment.kind, text=moment.text)
-            .returning(moments.c.number)
-        )
-        kept = (
-            sa.select(moments.c.number)
-            .where(moments.c.connector_id == connector, moments.c.number <= number)
-            .order_by(moments.c.number.desc())
-            .offset(TIMELINE)
-            .limit(1)
-            .scalar_subquery()
-        )
-        await self._connection.execute(
-            sa.delete(moments).where(moments.c.connector_id == connector, moments.c.number <= kept)
-        )
+        values = {"connector_id": connector, "at": moment.at, "kind": moment.kind, "text": moment.text}
+        number = await self._connection.scalar(_ADD_MOMENT, values)
+        await self._connection.execute(_TRIM_MOMENTS, {"connector": connector, "newest": number})
 
     async def states(self) -> list[tuple[Standing, timedelta]]:
         """How all connectors stand that look after themselves, with their intervals (zero: none is set)."""
