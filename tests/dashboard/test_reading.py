@@ -117,7 +117,10 @@ async def test_a_list_is_searched_filtered_and_goes_on_where_it_is_cut(
     part = await client.get("/mail?search=app", headers={"hx-request-type": "partial", "hx-target": "div#list"})
     assert subjects(part.text) == ["elsewhere"]
     assert "<html" not in part.text
-    assert (await client.get("/mail?show=nonsense")).status_code == 400
+    for nonsense in ("show=nonsense", "beyond=0", f"beyond={'9' * 30}", "email=x", f"search={'a' * 501}"):
+        assert (await client.get(f"/mail?{nonsense}")).status_code == 400, nonsense
+    live = await client.get(f"/mail/live?seen={'9' * 5000}.x")
+    assert live.status_code == 400
 
 
 async def test_an_email_is_read_marked_starred_and_deleted_without_scripts(
@@ -405,7 +408,7 @@ async def test_mail_is_read_by_the_keyboard_alone(house: House, ann: Visitor, pa
     await expect(page.get_by_role("status").first).to_have_text("Deleted.")
     await expect(subject).to_have_text("two")
     await press("?")
-    await expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Shortcuts")).to_be_visible()
     await press("?")
     await press("Escape")
     await page.wait_for_url(lambda url: "email=" not in url)
@@ -425,7 +428,10 @@ async def test_on_a_phone_the_list_gives_way_to_the_email_and_comes_back(
     long = "averylongwordwithoutanyspace" * 8
     await filed(house, inbox, html("wide", f"<table width=900><tr><td>{long}</td></tr></table>"), plain(long, long))
     await page.set_viewport_size({"width": 375, "height": 667})
-    await page.goto(f"{house.url}/ui/inboxes/{inbox.id}")
+    await page.goto(f"{house.url}/ui/inboxes")
+    await assert_fits(page)
+    await assert_accessible(page)
+    await page.get_by_role("link", name="Letters").click()
     for subject in (long, "wide"):
         await assert_fits(page)
         await page.locator("a.message", has_text=subject).first.click()

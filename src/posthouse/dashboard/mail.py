@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Depends, Header, Response
+from fastapi import Depends, Header, Query, Response
 
 from posthouse.dashboard.live import BEAT, event, stream
 from posthouse.dashboard.render import BASE
@@ -53,9 +53,9 @@ class View(StrEnum):
 class Asked:
     """What an address says about the list."""
 
-    search: str = ""
+    search: Annotated[str, Query(max_length=500)] = ""
     show: Show = Show.ALL
-    beyond: int | None = None
+    beyond: Annotated[int | None, Query(ge=1, le=1 << 62)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ class AskedEmail:
 List = Annotated[Asked, Depends()]
 Open = Annotated[AskedEmail, Depends()]
 Target = Annotated[str, Header(alias="hx-target")]
+Seen = Annotated[str, Query(max_length=100)]
+LastEvent = Annotated[str, Header(alias="last-event-id", max_length=100)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +126,8 @@ async def all_mail(visit: Visit, asked: List, opened: Open, target: Target = "")
 
 
 @router.get("/mail/live")
-async def all_mail_live(
-    visit: Visit, asked: List, seen: str = "", last_event_id: Annotated[str, Header()] = ""
-) -> Response:
-    return stream(_told(visit, Where(None, asked), last_event_id or seen))
+async def all_mail_live(visit: Visit, asked: List, seen: Seen = "", last_event: LastEvent = "") -> Response:
+    return stream(_told(visit, Where(None, asked), last_event or seen))
 
 
 @router.get("/inboxes/{inbox_id}")
@@ -137,9 +137,9 @@ async def one_inbox(visit: Visit, inbox_id: InboxId, asked: List, opened: Open, 
 
 @router.get("/inboxes/{inbox_id}/live")
 async def one_inbox_live(
-    visit: Visit, inbox_id: InboxId, asked: List, seen: str = "", last_event_id: Annotated[str, Header()] = ""
+    visit: Visit, inbox_id: InboxId, asked: List, seen: Seen = "", last_event: LastEvent = ""
 ) -> Response:
-    return stream(_told(visit, Where(await _inbox(visit, inbox_id), asked), last_event_id or seen))
+    return stream(_told(visit, Where(await _inbox(visit, inbox_id), asked), last_event or seen))
 
 
 async def _where(visit: Visit, asked: List, inbox: InboxId | None = None) -> Where:
@@ -227,6 +227,7 @@ async def pane_of(
     source = await services.showing.source(account, email_id) if view is View.SOURCE else None
     return {
         "seen": seen,
+        "home": where.inbox or await services.inboxes.get(account, seen.email.inbox_id),
         "view": view,
         "source": source,
         "images": images,
