@@ -215,6 +215,40 @@ async def test_an_inbox_without_a_connector_says_why_it_cannot_send(house: House
     assert 'id="sender-problem"' in unknown.text
 
 
+async def test_a_draft_is_kept_changed_sent_and_gone(house: House, client: Client, ann: Visitor) -> None:
+    await a_mailbox(house, ann, "drafter")
+    form = {
+        **fields((await client.get("/write")).text),
+        "to": "bob@",
+        "subject": "Draft <1>",
+        "text": "to be",
+        "do": "keep",
+    }
+    kept = await client.post("/write", form, files={"file": ("a.txt", b"A", "text/plain")})
+    location = kept.headers["location"].removeprefix("/ui")
+    assert location.startswith("/write?draft=")
+    assert "Draft &lt;1&gt;" in (await client.get("/drafts")).text
+    again = fields((await client.get(location)).text)
+    assert (again["to"], again["sender"], again["text"]) == ("bob@", "drafter@provider.example", "to be")
+    assert (await client.post("/write", {**again, "to": f"Bob <{BOB}>", "do": "keep"})).headers[
+        "location"
+    ] == f"/ui{location}"
+    [draft] = (await house.services.drafts.page(ann.account.id, Slice())).items
+    assert draft.said["to"] == [f"Bob <{BOB}>"], "as the API has it, too"
+    assert len(draft.said["attachments"]) == 1
+    final = fields((await client.get(location)).text)
+    assert (await client.post("/write", final)).headers["location"].startswith("/ui/sent/")
+    await settled(house, ann)
+    [raw] = outside(house, "Draft <1>")
+    assert b"a.txt" in raw
+    assert (await client.get(location)).status_code == 404
+    other = await house.client(await house.visitor())
+    theirs = await house.services.drafts.create(ann.account.id, draft.inbox_id, {"subject": "mine"})
+    assert (await other.get(f"/write?draft={theirs.id}")).status_code == 404
+    assert (await other.post(f"/drafts/{theirs.id}/delete")).status_code == 404
+    assert (await client.post(f"/drafts/{theirs.id}/delete")).status_code == 303
+
+
 async def test_nobody_writes_from_or_looks_into_anothers(house: House, client: Client, ann: Visitor) -> None:
     other = await house.visitor()
     theirs = await a_mailbox(house, other, "theirs")

@@ -6,6 +6,7 @@ from fastapi import Response
 
 from posthouse.dashboard.visit import Visit, pages
 from posthouse.model.figures import COUNTED
+from posthouse.model.overview import OverviewQuery
 
 router = pages()
 
@@ -20,5 +21,6 @@ async def about(visit: Visit) -> Response:
         house=await services.about.house(),
         holdings=await services.about.holdings(visit.account.id),
         backlogs=await services.about.backlogs(visit.account.id),
+        states=(await services.overviews.page(visit.account.id, OverviewQuery(size=1))).counts,
         counted=COUNTED,
     )

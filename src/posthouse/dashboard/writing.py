@@ -5,66 +5,24 @@ email; its files are kept under the same key, so that they need not be chosen ag
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from fastapi import Response
-from starlette.datastructures import FormData, UploadFile
 
+from posthouse.dashboard.drafts import as_draft, beyond_the_form, forget_draft, of_draft
+from posthouse.dashboard.letter import Letter, Problems, check_people, moment_of, outgoing, typed, with_files
 from posthouse.dashboard.visit import Visit, Visitor, pages
-from posthouse.model.errors import Conflict, Invalid, NotFound, PosthouseError, TooLarge
-from posthouse.model.mail import AttachmentEntry, InboxQuery, Outgoing
-from posthouse.model.message import Address
-from posthouse.model.values import EmailId, InboxId, Slice, Sort
+from posthouse.model.errors import Conflict, Invalid, NotFound, PosthouseError
+from posthouse.model.mail import AttachmentEntry, InboxQuery
+from posthouse.model.values import DraftId, EmailId, InboxId, Slice, Sort
 from posthouse.services.answering import Answer
-from posthouse.services.attachments import NewUpload
 from posthouse.services.sending import Wish
 
 router = pages()
 
 OFFERED = 100
 """Senders that are offered in the form; any other can be typed."""
-_LONGEST_WAIT = timedelta(days=366)
-_SPECIAL = frozenset('()<>[]:;@\\,."')  # RFC 5322 §3.2.3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """The form as it was filled in. `inbox` is whose address stands in `sender`; `about` is the email that is answered
-    in the way of `answer`. `at` is a wall clock's time, `offset` how many minutes UTC is ahead of it."""
-
-    key: str
-    inbox: str = ""
-    sender: str = ""
-    to: str = ""
-    cc: str = ""
-    bcc: str = ""
-    subject: str = ""
-    text: str = ""
-    at: str = ""
-    offset: str = ""
-    about: str = ""
-    answer: str = ""
-    attachments: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, form: FormData) -> "Letter":
-        said = {one.name: form.get(one.name, "") for one in fields(cls) if one.name != "attachments"}
-        texts: dict[str, Any] = {name: value for name, value in said.items() if isinstance(value, str)}
-        kept = tuple(one for one in form.getlist("attachments") if isinstance(one, str))
-        return cls(**texts | {"key": texts["key"] or str(uuid4())}, attachments=kept)
-
-
-@dataclass(slots=True)
-class Problems:
-    """What is wrong, by the field's name; '' is the whole."""
-
-    of: dict[str, str] = field(default_factory=dict)
-
-    def add(self, name: str, error: PosthouseError) -> None:
-        self.of.setdefault(name, error.message)
 
 
 @router.get("/write")
@@ -74,6 +32,7 @@ async def write(
     reply: UUID | None = None,
     replyAll: UUID | None = None,
     forward: UUID | None = None,
+    draft: UUID | None = None,
     to: str = "",
     subject: str = "",
 ) -> Response:
@@ -82,38 +41,53 @@ async def write(
     asked = next(((answer, EmailId(id_)) for answer, id_ in answers if id_ is not None), None)
     if asked is not None:
         letter, inbox = await _proposed(visit, letter, *asked)
-    return await _form(visit, await _from(visit, letter, InboxId(inbox) if inbox else None))
+    beyond: list[str] = []
+    if asked is None and draft is not None:
+        kept = await visit.services.drafts.get(visit.account.id, DraftId(draft))
+        letter, inbox, beyond = of_draft(kept, letter.key), kept.inbox_id, beyond_the_form(kept)
+    return await _form(visit, await _from(visit, letter, InboxId(inbox) if inbox else None), beyond=beyond)
 
 
 @router.post("/write")
 async def send(visit: Visit) -> Response:
     form = await visit.request.form()
     letter, problems = Letter.of(form), Problems()
-    letter = await _with_files(visit, letter, form.getlist("file"), problems)
+    letter = await with_files(visit, letter, form.getlist("file"), problems)
     inbox = await _sender(visit, letter, problems)
-    _check_people(visit, letter, problems)
-    at = _moment(letter, problems)
+    if form.get("do") == "keep":
+        return await _keep(visit, letter, inbox, problems)
+    check_people(visit, letter, problems)
+    at = moment_of(letter, problems)
     if problems.of or inbox is None:
         return await _form(visit, letter, problems)
-    outgoing = Outgoing(
-        to=_people(letter.to),
-        cc=_people(letter.cc),
-        bcc=_people(letter.bcc),
-        subject=" ".join(letter.subject.split()),
-        body=letter.text.replace("\r\n", "\n"),
-        attachments=letter.attachments,
-    )
+    wish = outgoing(letter)
     try:
         if letter.about:
             about = EmailId(UUID(letter.about))
-            outgoing = await visit.services.answering.placed(visit.account.id, about, Answer(letter.answer), outgoing)
-        sent = await visit.services.sending.queue(visit.account.id, inbox, outgoing, Wish(key=letter.key, at=at))
+            wish = await visit.services.answering.placed(visit.account.id, about, Answer(letter.answer), wish)
+        sent = await visit.services.sending.queue(visit.account.id, inbox, wish, Wish(key=letter.key, at=at))
     except Conflict as error:
         return await _sent_already(visit, letter, error)
     except (PosthouseError, ValueError) as error:
         problems.add("", error if isinstance(error, PosthouseError) else Invalid("this is not a form of ours"))
         return await _form(visit, letter, problems)
+    if letter.draft:
+        await forget_draft(visit, letter.draft)
     return visit.to(f"/sent/{sent.id}", said="It is to be sent at its time." if at else "")
+
+
+async def _keep(visit: Visitor, letter: Letter, inbox: InboxId | None, problems: Problems) -> Response:
+    """Keep it as a draft, whatever is still wrong with it; only who it comes from must be known."""
+    if problems.of or inbox is None:
+        return await _form(visit, letter, problems)
+    drafts, account, said = visit.services.drafts, visit.account.id, as_draft(visit, letter)
+    kept = await drafts.get(account, DraftId(UUID(letter.draft))) if letter.draft else None
+    if kept is not None and kept.inbox_id == inbox:
+        draft = await drafts.change(account, kept.id, {**kept.said, **said})
+    else:  # a draft stays with its inbox
+        draft = await drafts.create(account, inbox, said)
+        await forget_draft(visit, letter.draft)
+    return visit.to(f"/write?draft={draft.id}", said="Kept as a draft.")
 
 
 # Filling the form in
@@ -148,7 +122,9 @@ async def _from(visit: Visitor, letter: Letter, inbox_id: InboxId | None) -> Let
     return replace(letter, inbox=str(inbox_id), sender=address)
 
 
-async def _form(visit: Visitor, letter: Letter, problems: Problems | None = None, sent: str = "") -> Response:
+async def _form(
+    visit: Visitor, letter: Letter, problems: Problems | None = None, *, sent: str = "", beyond: Sequence[str] = ()
+) -> Response:
     found = problems.of if problems else {}
     return visit.page(
         "write.html",
@@ -159,6 +135,7 @@ async def _form(visit: Visitor, letter: Letter, problems: Problems | None = None
         senders=await _senders(visit),
         problems=found,
         sent_already=sent,
+        beyond=beyond,
     )
 
 
@@ -184,32 +161,7 @@ async def _senders(visit: Visitor) -> list[tuple[str, str]]:
     return list(offered.items())[:OFFERED]
 
 
-def typed(person: Address) -> str:
-    """Somebody as he is typed into an address field, in quotes where that is necessary."""
-    if not person.name:
-        return person.email
-    quoted = person.name.replace("\\", "\\\\").replace('"', '\\"')
-    name = f'"{quoted}"' if _SPECIAL.intersection(person.name) else person.name
-    return f"{name} <{person.email}>"
-
-
 # Reading it
-
-
-async def _with_files(visit: Visitor, letter: Letter, files: Sequence[object], problems: Problems) -> Letter:
-    """The letter with what was chosen to be sent along, kept."""
-    kept = list(letter.attachments)
-    for file in files:
-        if not isinstance(file, UploadFile) or not file.filename:
-            continue  # nothing was chosen
-        new = NewUpload(
-            content=await file.read(), name=file.filename, content_type=file.content_type, key=f"form {letter.key}"
-        )
-        try:
-            kept.append((await visit.services.attachments.upload(visit.account.id, new)).id)
-        except (Invalid, TooLarge) as error:
-            problems.add("file", error)
-    return replace(letter, attachments=tuple(dict.fromkeys(kept)))
 
 
 async def _sender(visit: Visitor, letter: Letter, problems: Problems) -> InboxId | None:
@@ -235,39 +187,9 @@ async def _sender(visit: Visitor, letter: Letter, problems: Problems) -> InboxId
     return None
 
 
-def _check_people(visit: Visitor, letter: Letter, problems: Problems) -> None:
-    count = 0
-    for name in ("to", "cc", "bcc"):
-        try:
-            count += visit.services.sending.check_addresses(getattr(letter, name))
-        except Invalid as error:
-            problems.add(name, error)
-    if not count and not problems.of:
-        problems.add("to", Invalid("an email needs somebody to go to"))
-
-
-def _moment(letter: Letter, problems: Problems) -> datetime | None:
-    """When it is to be sent; None is now."""
-    if not letter.at:
-        return None
-    try:
-        wall = datetime.fromisoformat(letter.at).replace(tzinfo=UTC)
-        at = wall + timedelta(minutes=int(letter.offset or 0))
-    except (ValueError, OverflowError):
-        problems.add("at", Invalid("this is not a date with a time"))
-        return None
-    if at - datetime.now(UTC) > _LONGEST_WAIT:
-        problems.add("at", Invalid("this is more than a year away"))
-    return at
-
-
-def _people(text: str) -> tuple[str, ...]:
-    return (text,) if text.strip() else ()
-
-
 async def _sent_already(visit: Visitor, letter: Letter, error: Conflict) -> Response:
     """The form was sent before, with something else in it: tell, and let it be another email."""
     sent = await visit.services.sending.sent_with(visit.account.id, letter.key)
     problems = Problems()
     problems.add("", error if sent is None else Invalid("this form was sent before with other words"))
-    return await _form(visit, replace(letter, key=str(uuid4())), problems, str(sent.id) if sent else "")
+    return await _form(visit, replace(letter, key=str(uuid4())), problems, sent=str(sent.id) if sent else "")

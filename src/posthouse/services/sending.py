@@ -211,9 +211,9 @@ class Sending:
         await self._local.hand_in(account, inbox_id, self._composing.test_message(inbox, self._local.domain))
 
     @staticmethod
-    def check_addresses(text: str) -> int:
-        """How many addresses these are, as people write them. Raises Invalid for what is none."""
-        return len(parse_addresses(text))
+    def addresses(text: str) -> tuple[Address, ...]:
+        """The addresses in a field, as people write them: with commas between them. Raises Invalid for what is none."""
+        return parse_addresses(text)
 
     async def sent_with(self, account: AccountId, key: str) -> SentEmail | None:
         """What a request with this key has sent, whatever it asked for: the first email of it."""
