@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from house import START, Tenant, TurnedClock, add_tenant, an_inbox, opened_database
 from posthouse.model.connectors import Connector, ImapSettings, Security
-from posthouse.model.errors import Conflict
+from posthouse.model.errors import Conflict, Unavailable
 from posthouse.model.events import Happening
 from posthouse.model.mail import EmailQuery
 from posthouse.model.sync import SyncOutcome
@@ -228,3 +228,25 @@ async def test_a_group_has_its_bounds(village: Village) -> None:
     together = Together(village.database, count, most=3)
     assert await asyncio.gather(*map(together.do, range(8))) == list(range(0, 16, 2))
     assert sorted(sizes) == [2, 3, 3]
+
+
+async def test_without_a_database_all_are_told_so_and_the_next_begin_anew(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    @asynccontextmanager
+    async def none() -> AsyncIterator[Transaction]:
+        nonlocal tries
+        tries += 1
+        raise Unavailable("the database does not answer")
+        yield
+
+    together = Together(village.database, named)
+    with monkeypatch.context() as gone:
+        gone.setattr(village.database, "transaction", none)
+        results = await asyncio.gather(*map(together.do, ("a", "b", "c")), return_exceptions=True)
+    assert [type(one) for one in results] == [Unavailable] * 3
+    assert tries == 1
+    async with asyncio.timeout(10):
+        assert await together.do("d")

@@ -52,31 +52,40 @@ class Together(Generic[One, Result]):
                 try:
                     await self._committed(group)
                 except Exception as error:
-                    if len(group) == 1:
-                        _tell(group[0][1], error)
-                        return
-                    for one in group:
-                        try:
-                            await self._committed([one])
-                        except Exception as error:
-                            _tell(one[1], error)
+                    if len(group) == 1 or self._gathering is group:  # it never began: the database is not there
+                        _tell(group, error)
+                    else:
+                        await self._one_by_one(group)
         finally:
+            self._close(group)
             for _, result in group:
                 result.cancel()  # does nothing where it is known
 
+    async def _one_by_one(self, group: "_Group[One, Result]") -> None:
+        for one in group:
+            try:
+                await self._committed([one])
+            except Exception as error:
+                _tell([one], error)
+
     async def _committed(self, group: "_Group[One, Result]") -> None:
         async with self._database.transaction() as tx:
-            if self._gathering is group:
-                self._gathering = None  # who comes from now on is of the next
+            self._close(group)
             results = await self._work(tx, [one for one, _ in group])
         for (_, result), found in zip(group, results, strict=True):
             if not result.done():  # else nobody waits for it any more
                 result.set_result(found)
 
+    def _close(self, group: "_Group[One, Result]") -> None:
+        """Who comes from now on is of the next."""
+        if self._gathering is group:
+            self._gathering = None
+
 
 _Group = list[tuple[One, "asyncio.Future[Result]"]]
 
 
-def _tell(result: "asyncio.Future[Result]", error: Exception) -> None:
-    if not result.done():
-        result.set_exception(error)
+def _tell(group: "_Group[One, Result]", error: Exception) -> None:
+    for _, result in group:
+        if not result.done():
+            result.set_exception(error)
