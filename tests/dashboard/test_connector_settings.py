@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Page, expect
 
-from posthouse.model.connectors import Connector, ImapSettings, Security, SmtpSettings, exposed_by
+from posthouse.model.connectors import Connector, ImapSettings
 from posthouse.model.values import Secret
 
 from .linked import PASSWORD, a_user, link
@@ -73,13 +73,6 @@ async def test_a_stored_password_does_not_go_elsewhere(
         assert "enter it again, because the" in answer.text
     assert await imap(house, ann, made) == await imap(house, ann, made)
     assert (await imap(house, ann, made)).host == "127.0.0.1"
-
-
-def test_less_protection_exposes_a_password_and_more_does_not() -> None:
-    safe = SmtpSettings(host="a", port=465, security=Security.TLS, password=Secret("x"))
-    bare = SmtpSettings(host="a", port=25, security=Security.PLAIN, password=Secret("x"))
-    assert exposed_by(safe, bare) == "encryption"
-    assert exposed_by(bare, safe) == exposed_by(bare, bare) == exposed_by(safe, safe) == ""
 
 
 async def test_connections_are_removed_and_set_up_again(house: House, ann: Visitor, client: Client) -> None:

@@ -8,12 +8,12 @@ from fastapi import Depends, Form, Request, Response
 
 from posthouse.dashboard import connector_form as forms
 from posthouse.dashboard.live import event, stream
+from posthouse.dashboard.stages import Trial
 from posthouse.dashboard.visit import Visit, Visitor, pages
 from posthouse.model.connectors import Connector, ImapSettings, ServerSettings, SmtpSettings
 from posthouse.model.errors import Invalid
 from posthouse.model.values import ConnectorId
 from posthouse.services.connectors import NewConnector
-from posthouse.services.conversations import Conversation
 
 router = pages()
 
@@ -114,26 +114,26 @@ async def test_connection(visit: Visit, connector_id: UUID, kind: ThisKind) -> R
         if visit.htmx:
             return visit.page("connector/_problems.html", problems=reading.problems)
         return _page(visit, made, kind, old, fields, reading.problems)
-    conversation = _begin(visit, reading.settings)
+    trial = _begin(visit, reading.settings)
     if visit.htmx:
-        return stream(_shown(visit, conversation))
-    async for _ in conversation.changes():
+        return stream(_shown(visit, trial))
+    async for _ in trial.conversation.changes():
         pass
-    return _page(visit, made, kind, old, fields, trial=conversation)
+    return _page(visit, made, kind, old, fields, trial=trial)
 
 
-async def _shown(visit: Visitor, conversation: Conversation) -> AsyncGenerator[str, None]:
-    async for _ in conversation.changes():
-        yield event(visit.render("connector/_trial.html", trial=conversation))
+async def _shown(visit: Visitor, trial: Trial) -> AsyncGenerator[str, None]:
+    async for _ in trial.conversation.changes():
+        yield event(visit.render("connector/_trial.html", trial=trial))
 
 
-def _begin(visit: Visitor, settings: ImapSettings | SmtpSettings) -> Conversation:
+def _begin(visit: Visitor, settings: ImapSettings | SmtpSettings) -> Trial:
     connectors, begin = visit.services.connectors, visit.services.conversations.begin
     if isinstance(settings, ImapSettings):
         imap = settings
-        return begin(visit.account.id, lambda ear: connectors.test_imap(imap, ear))
+        return Trial("IMAP", imap, begin(visit.account.id, lambda ear: connectors.test_imap(imap, ear)))
     smtp = settings
-    return begin(visit.account.id, lambda ear: connectors.test_smtp(smtp, ear))
+    return Trial("SMTP", smtp, begin(visit.account.id, lambda ear: connectors.test_smtp(smtp, ear)))
 
 
 async def _save(
@@ -174,7 +174,7 @@ def _page(
     old: ServerSettings | None,
     fields: dict[str, str],
     problems: dict[str, str] | None = None,
-    trial: Conversation | None = None,
+    trial: Trial | None = None,
 ) -> Response:
     return visit.page(
         "connector/connection.html",
