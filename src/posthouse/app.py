@@ -113,7 +113,7 @@ class App:
     async def looking_after(self) -> AsyncIterator[None]:
         """Look after connectors, the outbox and webhooks, as one engine process among as many as there are, until the
         block ends."""
-        worker = Worker(self.services.sync, self.services.watching, self.now)
+        worker = Worker(self.services.sync, self.services.watching, self.now, self.settings.sessions_per_host)
         dispatcher = Dispatcher(self.services.telling)
         parts = (worker, Postman(self.services.outbox), dispatcher, Janitor(self.chores()))
         tasks = [asyncio.create_task(part.run()) for part in parts]

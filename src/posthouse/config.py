@@ -74,6 +74,11 @@ class Settings(BaseSettings):
             "What Prometheus must send as bearer token to read /metrics. Without it, only this machine may read them."
         ),
     )
+    sessions_per_host: int | None = Field(
+        None,
+        ge=1,
+        description="At most so many sessions of an engine at one mail server; connectors beyond it take turns.",
+    )
     longest_wait_ms: int = Field(
         299_999,
         ge=1,

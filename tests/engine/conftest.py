@@ -14,8 +14,9 @@ from house import Tenant, add_tenant, opened_database
 from posthouse.engine import rounds as rounds_module
 from posthouse.engine import watcher as watcher_module
 from posthouse.engine import worker as worker_module
+from posthouse.engine.gate import Gate
 from posthouse.engine.rounds import Rounds
-from posthouse.engine.watcher import Gate, Watcher
+from posthouse.engine.watcher import Watcher
 from posthouse.engine.worker import Worker
 from posthouse.model.connectors import Connector, ImapSettings, Security, SyncSettings
 from posthouse.model.events import ConnectorEvent

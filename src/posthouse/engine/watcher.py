@@ -8,12 +8,11 @@ then all the same (when, the `rounds` tell), and one that is caught not having t
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
+from posthouse.engine.gate import Gate, Place
 from posthouse.engine.rounds import Rounds, Turn
 from posthouse.model.errors import FolderMissing, NotFound, PosthouseError, RemoteError
 from posthouse.model.standing import Mode, MomentKind
@@ -35,43 +34,6 @@ _MOST_MISSED = 2
 """So often in a row a server that has told before may be late with its news; one that never has, not once."""
 _LOCKED_LOOK = timedelta(hours=6)
 _SHORT = timedelta(seconds=1)
-_LONGEST_BEGINNING = 10.0  # seconds
-
-
-@dataclass(slots=True)
-class Gate:
-    """Lets few begin at the same time, and fewer connect to one host: thousands at once help nobody, and each would
-    be done last."""
-
-    at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(100))
-    per_host: int = 20
-    _hosts: dict[str, asyncio.Semaphore] = field(default_factory=dict)
-
-    async def enter(self) -> "Place":
-        """Wait for a place among those who begin."""
-        await self.at_once.acquire()
-        return Place(self.at_once)
-
-    @contextlib.asynccontextmanager
-    async def passage(self, host: str) -> AsyncIterator[None]:
-        """Only to connect."""
-        async with self._hosts.setdefault(host, asyncio.Semaphore(self.per_host)):
-            yield
-
-
-class Place:
-    """A place among those who begin. Who takes long (a slow server, a large mailbox) keeps nobody else away."""
-
-    def __init__(self, taken: asyncio.Semaphore) -> None:
-        self._taken: asyncio.Semaphore | None = taken
-        self._timer = asyncio.get_running_loop().call_later(_LONGEST_BEGINNING, self.leave)
-
-    def leave(self) -> None:
-        """Make room. To leave twice is allowed."""
-        if self._taken is not None:
-            self._taken.release()
-            self._taken = None
-            self._timer.cancel()
 
 
 class Watcher:
@@ -135,10 +97,13 @@ class Watcher:
         self._resting = False
         try:
             async with contextlib.AsyncExitStack() as stack:
+                stays = await stack.enter_async_context(self._gate.seat(brief.host))
                 async with self._gate.passage(brief.host):
                     session = await stack.enter_async_context(self._sync.session(brief.connector))
                 desk = stack.enter_context(self._sync.desk(self._id, wake))
                 try:
+                    if not stays:
+                        return await self._visit(brief, session, place)
                     await self._stay(brief, session, desk, wake, place)
                 except (RemoteError, _SessionFailed) as error:
                     if self._turn is not None and not self._resting:
@@ -174,6 +139,20 @@ class Watcher:
             text = f"the server wants a pause: next look in {pause.total_seconds():.0f} s"
             await self._watching.note(self._id, MomentKind.THROTTLED, text)
         await self._watching.plan_next(self._id, self._now() + pause)
+        return pause
+
+    async def _visit(self, brief: Brief, session: Session, place: Place) -> timedelta:
+        """Look once, and make room for others. In how long to come again."""
+        text = (
+            f"signed in at {brief.host}, where no more sessions are kept (POSTHOUSE_SESSIONS_PER_HOST): asking every "
+            f"{brief.interval.total_seconds():.0f} s"
+        )
+        if brief.standing.mode is not Mode.POLL:
+            await self._watching.note(self._id, MomentKind.CONNECTED, text, mode=Mode.POLL)
+        pause = _jittered(brief.interval)
+        for folder in (*brief.folders, None):
+            await self._sync_once(brief, session, folder, next_in=None if folder else pause)
+        place.leave()
         return pause
 
     async def _stay(self, brief: Brief, session: Session, desk: Desk, wake: Wake, place: Place) -> None:

@@ -10,8 +10,9 @@ from uuid import UUID
 
 import structlog
 
+from posthouse.engine.gate import Gate
 from posthouse.engine.rounds import Rounds
-from posthouse.engine.watcher import Gate, Watcher
+from posthouse.engine.watcher import Watcher
 from posthouse.model.errors import PosthouseError
 from posthouse.model.values import Clock, ConnectorId
 from posthouse.services.sync import Sync
@@ -28,11 +29,11 @@ _GOODBYES = 5.0  # seconds that watchers have to finish what they do and to say 
 
 
 class Worker:
-    def __init__(self, sync: Sync, watching: Watching, now: Clock) -> None:
+    def __init__(self, sync: Sync, watching: Watching, now: Clock, sessions_per_host: int | None = None) -> None:
         self._sync = sync
         self._watching = watching
         self._now = now
-        self._gate = Gate()
+        self._gate = Gate(sessions_per_host)
         self._rounds = Rounds()
         self._watchers: dict[ConnectorId, tuple[Watcher, asyncio.Task[None]]] = {}
 
