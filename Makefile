@@ -14,7 +14,7 @@ ARGS ?=
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos check format servers bench bench-sync bench-latency bench-scale bench-pages clean
+.PHONY: help demo test chaos screenshots check format servers bench bench-sync bench-latency bench-scale bench-pages clean
 
 help: ## This list
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: servers $(DEV) ## All tests, against real servers (ARGS="…" for pytest)
 chaos: servers $(DEV) ## 300 connectors under attack, and troubles in real time (ARGS="--rounds 10")
 	EVERY_DEATH=1 $(BIN)/pytest -n $(WORKERS) -s tests/live/test_killed_sends.py
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+screenshots: servers $(DEV) ## Photograph every page of the dashboard into docs/screenshots
+	SCREENSHOTS=1 $(BIN)/pytest -q tests/dashboard/test_every_page.py
 
 check: $(DEV) ## Style, formatting, types and import contracts: what CI runs besides the tests
 	$(BIN)/ruff check
