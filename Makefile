@@ -43,7 +43,7 @@ format: $(DEV) ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: bench-sync bench-latency bench-scale ## All benchmarks (docs/benchmarks.md says what they measure)
+bench: bench-sync bench-latency bench-scale bench-pages ## All benchmarks (docs/benchmarks.md says what they measure)
 	PYTHONPATH=tests $(BIN)/python -m bench.first_sync --database postgresql $(ARGS)
 
 bench-sync: $(DEV) ## The first sync of 10,000 messages, beside mbsync (ARGS="--rounds 5")

@@ -208,7 +208,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         sent=Sent(database, blobs),
         attachments=Attachments(database, blobs, now),
         watching=watching,
-        overviews=Overviews(database, now),
+        overviews=Overviews(database, watching.round_of_the_pushed, now),
         waiting=Waiting(database, mail, sync, watching, now, longest=longest),
         webhooks=Webhooks(database, poster, now),
         webhook_results=WebhookResults(database, lookout, now),

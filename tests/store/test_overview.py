@@ -35,7 +35,13 @@ from posthouse.store.database import Database, Transaction
 from posthouse.store.tables import emails, standings
 
 NOW = START + timedelta(days=100)
+ROUND = timedelta(seconds=45)
 _numbers = count()
+
+
+async def a_round() -> timedelta:
+    """How often who is pushed is asked in a small house."""
+    return ROUND
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +69,7 @@ class Case:
         )
         interval = timedelta(seconds=self.interval or 0) or DEFAULT_INTERVAL
         live = bool(self.enabled and self.readable and self.scheduled)
-        return state_of(standing, NOW, live=live, expected=expected_proof(self.mode, interval))
+        return state_of(standing, NOW, live=live, expected=expected_proof(self.mode, interval, ROUND))
 
 
 # What is asked for is a multiple of seconds: the ages at which a state changes, and a microsecond to either side.
@@ -126,7 +132,7 @@ async def add(tx: Transaction, account: Account, case: Case = Case(), name: str 
 
 @pytest.fixture
 def overviews(database: Database) -> Overviews:
-    return Overviews(database, lambda: NOW)
+    return Overviews(database, a_round, lambda: NOW)
 
 
 def test_the_database_says_how_connectors_stand_as_state_of_does(database_url: str) -> None:
@@ -135,7 +141,7 @@ def test_the_database_says_how_connectors_stand_as_state_of_does(database_url: s
             tenant = await add_tenant(database, f"tenant{next(_numbers)}")
             async with database.transaction() as tx:
                 made = [await add(tx, tenant.account, case) for case in cases]
-            service = Overviews(database, lambda: NOW)
+            service = Overviews(database, a_round, lambda: NOW)
             found = await service.these(tenant.account.id, [one.id for one in made])
             wrong = [(case, one.state) for case, one in zip(cases, found, strict=True) if one.state is not case.state]
             assert not wrong
@@ -270,3 +276,16 @@ async def test_a_connector_that_nobody_looks_after_is_read_when_asked(
     assert isinstance(one, Summary)
     assert (one.state, one.mode, one.live, one.problem) == (State.PAUSED, Mode.MANUAL, False, "gone")
     assert replace(one, scheduled=True).live
+
+
+async def test_who_is_pushed_is_late_only_when_its_round_is_over(database: Database, tenant: Tenant) -> None:
+    """Ten thousand are asked in rounds of some minutes, whatever their intervals are."""
+
+    async def a_long_round() -> timedelta:
+        return timedelta(seconds=250)
+
+    ages = (499, 501, 1249, 1251)
+    async with database.transaction() as tx:
+        made = [await add(tx, tenant.account, Case(interval=30, age=timedelta(seconds=age))) for age in ages]
+    found = await Overviews(database, a_long_round, lambda: NOW).these(tenant.account.id, [one.id for one in made])
+    assert [one.state for one in found] == [State.FRESH, State.LAGGING, State.LAGGING, State.STALE]

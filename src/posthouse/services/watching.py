@@ -175,7 +175,7 @@ class Watching:
 
     async def census(self) -> Counter[State]:
         """How many connectors, of those that look after themselves, stand how."""
-        now, pushed = self._now(), await self._round_of_the_pushed()
+        now, pushed = self._now(), await self.round_of_the_pushed()
         async with self._database.reading() as tx:
             everyone = await tx.standings.states()
         return Counter(
@@ -192,14 +192,14 @@ class Watching:
             standing = await tx.standings.get(connector_id)
             timeline = await tx.standings.timeline(connector_id)
         brief = await self.brief(connector_id)
-        pushed = await self._round_of_the_pushed()
+        pushed = await self.round_of_the_pushed()
         expected = None if brief is None else expected_proof(standing.mode, brief.interval, pushed)
         if brief is None and standing.mode is not Mode.MANUAL:
             standing = replace(standing, mode=Mode.MANUAL)
         state = state_of(standing, self._now(), live=brief is not None, expected=expected or DEFAULT_INTERVAL)
         return Report(standing, state, expected, tuple(timeline))
 
-    async def _round_of_the_pushed(self) -> timedelta:
+    async def round_of_the_pushed(self) -> timedelta:
         """How long a round takes of the process that looks after the most connectors which are pushed."""
         now = self._now()
         if now - self._round_read_at > _COUNTED:
