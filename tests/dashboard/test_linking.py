@@ -1,9 +1,12 @@
 """Linking a mailbox: proposals, tests that are looked on, what is wrong beside its field, and the first sync."""
 
+import json
 import re
 import secrets
 import ssl
+from datetime import timedelta
 from hashlib import sha256
+from html import unescape
 from typing import Any
 
 import pytest
@@ -148,6 +151,27 @@ async def test_a_mailbox_to_send_from_alone_has_no_first_sync(house: House, clie
     answer = await client.post("/connectors/new", form(house, a_user(house), imap=""))
     connector = await only_connector(house, ann)
     assert answer.headers["location"] == f"/ui/connectors/{connector.id}"
+
+
+async def test_what_is_shown_for_the_api_links_the_same_mailbox(house: House, client: Client, ann: Visitor) -> None:
+    user = a_user(house)
+    asked = form(house, user, name="Sales & more", how="push", minutes="7")
+    page = await client.get("/connectors/new", params={key: text for key, text in asked.items() if key != "password"})
+    shown = re.search(r"-d '(\{.*?\n\})'", page.text, re.DOTALL)
+    assert shown is not None
+    body = json.loads(unescape(shown[1]).replace("…", user.password))
+    headers = {"x-api-key": ann.key}
+    answer = await house.stranger().post("/connectors/withOptions", json=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+    connector = await only_connector(house, ann)
+    imap = await house.services.connectors.imap(ann.account.id, connector.id)
+    schedule = await house.services.connectors.schedule(ann.account.id, connector.id)
+    assert imap is not None
+    assert schedule is not None
+    assert (connector.name, connector.email_address) == ("Sales & more", user.address)
+    assert (imap.settings.host, imap.settings.port) == ("127.0.0.1", house.provider.imap_port)
+    assert imap.settings.security is Security.PLAIN
+    assert schedule.settings.interval == timedelta(minutes=7)
 
 
 # With a browser

@@ -203,3 +203,22 @@ async def test_a_broken_connection_to_the_database_is_said_to_be_that(postgres_u
                     await tx.connection.scalar(ours)
         async with database.transaction() as tx:  # the next one is as good as ever
             assert await tx.connection.scalar(sa.text("SELECT 1")) == 1
+
+
+async def test_a_sync_of_one_process_is_cancelled_from_another(either: House) -> None:
+    connector = await either.add(scheduled=False)
+    account, theirs = either.tenant.account.id, either.process()
+    either.server.add(*(a_message(number) for number in range(3)))
+    either.server.hold = asyncio.Event()
+    run = asyncio.create_task(either.ours.sync.run(account, connector.id))
+    await until(lambda: either.server.last == "select INBOX", "the sync")
+    seen = await theirs.sync.running.under_way(account, connector.id)
+    assert seen is not None
+    assert (seen.here, seen.progress, seen.ending) == (False, None, False)
+    await theirs.sync.running.cancel(account, connector.id)
+    either.server.hold.set()
+    outcome = await run
+    assert (outcome.cancelled, outcome.email_ids) == (True, ())
+    assert await theirs.sync.running.under_way(account, connector.id) is None
+    assert len((await theirs.sync.run(account, connector.id)).email_ids) == 3
+    assert await either.announced() == 3

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Response
 from starlette.datastructures import FormData
 
-from posthouse.dashboard.linking_form import Form, read
+from posthouse.dashboard.linking_form import Form, as_options, read
 from posthouse.dashboard.live import event, stream
 from posthouse.dashboard.stages import Trial
 from posthouse.dashboard.visit import Visit, Visitor, pages
@@ -141,7 +141,7 @@ async def _known(visit: Visitor, form: Form) -> dict[str, Any]:
     account: AccountId = visit.account.id
     address = form.email_address
     same = await visit.services.connectors.by_address(account, address) if "@" in address else None
-    return {"presets": PRESETS, "proposal": form.proposal, "same": same}
+    return {"presets": PRESETS, "proposal": form.proposal, "same": same, "options": as_options(form)}
 
 
 async def _page(

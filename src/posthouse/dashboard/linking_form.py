@@ -4,6 +4,7 @@ The form is kept in the browser alone, and a password never goes back into a pag
 typed: a field that is empty, or still has what was proposed before.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
@@ -92,6 +93,32 @@ _NOTHING = {
     for one in fields(Form)
     if one.name == "sign_in" or (one.name.startswith(("imap_", "smtp_")) and isinstance(one.default, str))
 }
+
+
+def as_options(form: Form) -> str:
+    """What the API takes to link the same mailbox, as JSON; the password is left to be filled in."""
+    options: dict[str, Any] = {
+        "createConnectorOptions": {"name": form.name or None, "emailAddress": form.email_address}
+    }
+    if form.imap:
+        options["createConnectorImapConnectionOptions"] = _connection(form, "imap") | {"selectFolder": form.folder}
+    if form.smtp:
+        options["createConnectorSmtpConnectionOptions"] = _connection(form, "smtp")
+    if form.imap and form.how != "manual" and form.minutes.isdecimal():
+        options["createConnectorSyncSettingsOptions"] = {"syncEnabled": True, "syncInterval": int(form.minutes)}
+    return json.dumps(options, indent=1, ensure_ascii=False)
+
+
+def _connection(form: Form, which: str) -> dict[str, Any]:
+    security, port = getattr(form, f"{which}_security"), getattr(form, f"{which}_port")
+    return {
+        f"{which}Host": getattr(form, f"{which}_host"),
+        f"{which}Port": int(port) if port.isdecimal() else None,
+        f"{which}Ssl": security == "tls",
+        "startTls": security == "starttls",
+        f"{which}Username": getattr(form, f"{which}_username"),
+        f"{which}Password": "…",
+    }
 
 
 @dataclass(slots=True)
