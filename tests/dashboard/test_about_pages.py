@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Page, expect
 from pydantic import SecretStr
 
 from posthouse.config import Settings
 from posthouse.services.inboxes import NewInbox
 
-from .visiting import Client, House, Visitor
+from .posted import a_mailbox
+from .visiting import Client, House, Visitor, assert_accessible
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,6 +26,13 @@ async def test_the_page_about_the_server_counts_what_is_the_visitors(
     assert "SQLite 3." in page
     assert "1 process" in page
     assert "/openapi.json" in page
+
+
+async def test_connectors_are_counted_by_how_they_stand(house: House, page: Page, ann: Visitor) -> None:
+    await a_mailbox(house, ann, "counted")  # which is fetched only when asked
+    await page.goto(f"{house.url}/ui/about")
+    await expect(page.get_by_role("link", name="1 paused")).to_be_visible()
+    await assert_accessible(page)
 
 
 async def test_every_setting_is_shown_with_what_it_does(client: Client) -> None:

@@ -30,9 +30,10 @@ class Figures:
 
     async def on_its_way(self, account: AccountId) -> int:
         """How many emails of an account something is still to be done with."""
-        waiting = sa.select(outbox.c.sent_id).join(sent_emails, sent_emails.c.id == outbox.c.sent_id)
-        mine = waiting.where(sent_emails.c.account_id == account).limit(COUNTED)
-        return await self._connection.scalar(sa.select(sa.func.count()).select_from(mine.subquery())) or 0
+        # Not by a join, for which SQLite goes through all that was ever sent.
+        mine = sa.exists().where(sent_emails.c.id == outbox.c.sent_id, sent_emails.c.account_id == account)
+        some = sa.select(sa.literal(1)).select_from(outbox).where(mine).limit(COUNTED)
+        return await self._connection.scalar(sa.select(sa.func.count()).select_from(some.subquery())) or 0
 
     async def database(self) -> tuple[str, str]:
         """Which database this is, with its version, and which migration it is at."""
