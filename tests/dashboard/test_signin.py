@@ -1,7 +1,11 @@
 """Signing in and out, and what keeps other sites from acting for who is signed in."""
 
+import asyncio
+
 import pytest
 from playwright.async_api import Page, expect
+
+from posthouse.dashboard import live
 
 from .visiting import Client, House, Visitor, assert_accessible, assert_fits
 
@@ -57,7 +61,8 @@ async def test_signing_out_ends_the_session_everywhere(house: House, client: Cli
     stolen = dict(client.http.cookies)
     await client.post("/sign-out")
     thief = house.stranger()
-    assert (await thief.get("/ui/about", cookies=stolen)).status_code == 303
+    thief.cookies.update(stolen)
+    assert (await thief.get("/ui/about")).status_code == 303
 
 
 async def test_a_session_ends_with_its_key(house: House, ann: Visitor) -> None:
@@ -67,6 +72,17 @@ async def test_a_session_ends_with_its_key(house: House, ann: Visitor) -> None:
     (key,) = [key for key, account in await house.services.accounts.keys() if account == ann.account.name]
     await house.services.accounts.revoke(key.id)
     assert (await stranger.get("/ui/about")).status_code == 303
+
+
+async def test_a_page_that_follows_ends_with_its_session(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "CHECKED_EVERY", 0.0)
+    async with asyncio.timeout(20), client.http.stream("GET", "/ui/connectors/live") as told:
+        assert told.status_code == 200
+        pieces = told.aiter_text()
+        await anext(pieces)
+        await client.post("/sign-out")
+        async for _ in pieces:
+            pass
 
 
 @pytest.mark.parametrize(

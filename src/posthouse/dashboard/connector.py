@@ -40,7 +40,7 @@ async def connector(visit: Visit, connector_id: UUID, type: str = "", page: int 
 async def live(visit: Visit, connector_id: UUID, after: str = "") -> Response:
     """How it stands, and events as they come: those that are newer than `after`, or than the last that was sent."""
     newest = visit.request.headers.get("last-event-id", after)
-    return stream(_changes(visit, ConnectorId(connector_id), newest))
+    return stream(visit, _changes(visit, ConnectorId(connector_id), newest))
 
 
 async def _changes(visit: Visitor, id_: ConnectorId, newest: str) -> AsyncGenerator[str, None]:
@@ -106,7 +106,7 @@ async def shown_sync(visit: Visit, connector_id: UUID, conversation_id: UUID) ->
 @router.get("/connectors/{connector_id:uuid}/syncs/{conversation_id:uuid}/live")
 async def followed_sync(visit: Visit, connector_id: UUID, conversation_id: UUID) -> Response:
     conversation = visit.services.conversations.get(visit.account.id, conversation_id)
-    return stream(_said(visit, ConnectorId(connector_id), conversation))
+    return stream(visit, _said(visit, ConnectorId(connector_id), conversation))
 
 
 async def _said(visit: Visitor, id_: ConnectorId, conversation: Conversation) -> AsyncGenerator[str, None]:

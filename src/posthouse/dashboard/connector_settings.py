@@ -116,7 +116,7 @@ async def test_connection(visit: Visit, connector_id: UUID, kind: ThisKind) -> R
         return _page(visit, made, kind, old, fields, reading.problems)
     trial = _begin(visit, reading.settings)
     if visit.htmx:
-        return stream(_shown(visit, trial))
+        return stream(visit, _shown(visit, trial))
     async for _ in trial.conversation.changes():
         pass
     return _page(visit, made, kind, old, fields, trial=trial)

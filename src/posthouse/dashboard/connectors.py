@@ -70,7 +70,7 @@ async def live(
 ) -> Response:
     """The rows that are shown, and the counts, whenever they have changed."""
     ids = _ids(shown.split(","))
-    return stream(_changes(visit, _query(search, state, order, 0), ids))
+    return stream(visit, _changes(visit, _query(search, state, order, 0), ids))
 
 
 async def _changes(visit: Visitor, query: OverviewQuery, ids: Sequence[ConnectorId]) -> AsyncGenerator[str, None]:

@@ -51,7 +51,7 @@ async def test(visit: Visit) -> Response:
         return await _wrong(visit, form, reading.problems)
     trials = _Trials(visit, reading.wish)
     if visit.htmx:
-        return stream(trials.shown())
+        return stream(visit, trials.shown())
     async for _ in trials.changes():
         pass
     return await _page(visit, form, trials=trials)

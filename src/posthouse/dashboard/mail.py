@@ -127,7 +127,7 @@ async def all_mail(visit: Visit, asked: List, opened: Open, target: Target = "")
 
 @router.get("/mail/live")
 async def all_mail_live(visit: Visit, asked: List, seen: Seen = "", last_event: LastEvent = "") -> Response:
-    return stream(_told(visit, Where(None, asked), last_event or seen))
+    return stream(visit, _told(visit, Where(None, asked), last_event or seen))
 
 
 @router.get("/inboxes/{inbox_id}")
@@ -139,7 +139,7 @@ async def one_inbox(visit: Visit, inbox_id: InboxId, asked: List, opened: Open, 
 async def one_inbox_live(
     visit: Visit, inbox_id: InboxId, asked: List, seen: Seen = "", last_event: LastEvent = ""
 ) -> Response:
-    return stream(_told(visit, Where(await _inbox(visit, inbox_id), asked), last_event or seen))
+    return stream(visit, _told(visit, Where(await _inbox(visit, inbox_id), asked), last_event or seen))
 
 
 async def _where(visit: Visit, asked: List, inbox: InboxId | None = None) -> Where:

@@ -79,7 +79,7 @@ async def live(visit: Visit, sent_id: UUID) -> Response:
                 return
             yield BEAT
 
-    return stream(changes())
+    return stream(visit, changes())
 
 
 @router.get("/sent/{sent_id}/body")

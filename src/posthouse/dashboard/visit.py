@@ -83,6 +83,14 @@ class Visitor(Answering):
     login: Login
     csrf: str
 
+    async def is_still_signed_in(self) -> bool:
+        """Whether the session that this visit began with goes on."""
+        try:
+            await self.services.logins.visitor(self.request.cookies.get(SESSION, ""))
+        except Unauthorized:
+            return False
+        return True
+
     def _common(self) -> dict[str, Any]:
         return super()._common() | {"visit": self}
 
