@@ -79,6 +79,20 @@ async def test_a_sync_without_scripts_ends_on_a_page_with_its_log(house: House, 
     assert PASSWORD not in page.text
 
 
+async def test_who_watches_a_long_sync_sees_its_beginning_and_its_end(
+    house: House, ann: Visitor, client: Client
+) -> None:
+    user = a_user(house)
+    made = await link(house, ann, user)
+    for number in range(900):
+        house.provider.deliver(user.address, b"Subject: %d\r\n\r\n" % number)
+    answer = await client.post(f"/connectors/{made.id}/sync")
+    told = (await client.http.get(answer.headers["location"] + "/live")).text
+    assert told.count("* connected to 127.0.0.1") == 1
+    assert "lines left out" in told
+    assert "LOGOUT" in told
+
+
 async def test_events_are_told_by_type_with_their_logs(house: House, ann: Visitor, client: Client) -> None:
     made = await link(house, ann, a_user(house))
     for _ in range(22):

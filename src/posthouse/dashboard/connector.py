@@ -113,8 +113,10 @@ async def _said(visit: Visitor, id_: ConnectorId, conversation: Conversation) ->
     shown = 0
     async for _ in conversation.changes():
         run = _Sync(conversation)
-        new, shown = run.lines[shown:], len(run.lines)
-        yield event(visit.render("connector/_said.html", id=id_, run=run, new=new))
+        # Whole for a browser that has come back, and at the end: of very many lines the last are kept, too.
+        whole = not shown or run.over
+        new, shown = run.lines if whole else run.lines[shown:], len(run.lines)
+        yield event(visit.render("connector/_said.html", id=id_, run=run, new=new, whole=whole))
     yield event("", name="over")
 
 
