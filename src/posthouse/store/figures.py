@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.figures import COUNTED, Holdings
+from posthouse.model.mail import SendState
 from posthouse.model.values import AccountId
 from posthouse.store.tables import connectors, emails, events, inboxes, outbox, sent_emails, webhooks
 
@@ -29,9 +30,13 @@ class Figures:
         return Holdings(**row)
 
     async def on_its_way(self, account: AccountId) -> int:
-        """How many emails of an account something is still to be done with."""
+        """How many emails of an account are still to be sent."""
         # Not by a join, for which SQLite goes through all that was ever sent.
-        mine = sa.exists().where(sent_emails.c.id == outbox.c.sent_id, sent_emails.c.account_id == account)
+        mine = sa.exists().where(
+            sent_emails.c.id == outbox.c.sent_id,
+            sent_emails.c.account_id == account,
+            sent_emails.c.state.in_((SendState.QUEUED, SendState.CONNECTING)),
+        )
         some = sa.select(sa.literal(1)).select_from(outbox).where(mine).limit(COUNTED)
         return await self._connection.scalar(sa.select(sa.func.count()).select_from(some.subquery())) or 0
 
