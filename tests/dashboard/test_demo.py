@@ -49,7 +49,7 @@ async def test_from_the_first_command_to_the_first_mail(browser: Browser, link: 
         page = await made.new_page()
         await page.goto(link)
         await expect(page.get_by_role("heading", level=1)).to_have_text("Connectors")
-        await expect(page.get_by_role("row", name=re.compile("demo"))).to_contain_text("fresh")
+        await expect(page.get_by_role("row", name=re.compile("demo"))).to_contain_text("fresh push")
         await page.get_by_role("link", name="Inboxes").click()
         await page.get_by_role("link", name=re.compile("demo")).first.click()
         await expect(page.get_by_text("Welcome to Lantern Books").first).to_be_visible()
