@@ -21,7 +21,7 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlogs:
-    """What is still to be done for an account: emails to be sent, and messages to webhooks that wait or were given up."""
+    """What is still to be done for an account: emails to send, and messages to webhooks that wait or were given up."""
 
     sending: int
     webhooks_waiting: int
