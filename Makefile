@@ -27,6 +27,7 @@ test: servers $(DEV) ## All tests, against real servers (ARGS="…" for pytest)
 
 chaos: servers $(DEV) ## 300 connectors under attack, and troubles in real time (ARGS="--rounds 10")
 	EVERY_DEATH=1 $(BIN)/pytest -n $(WORKERS) -s tests/live/test_killed_sends.py
+	MODEL_EXAMPLES=300 $(BIN)/pytest -n 0 tests/chaos/test_model.py
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 screenshots: servers $(DEV) ## Photograph every page of the dashboard into docs/screenshots

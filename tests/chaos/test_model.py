@@ -2,6 +2,7 @@
 byte, each message was announced once, what was deleted here stays away, and nothing at the server was changed by us."""
 
 import asyncio
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Coroutine
@@ -456,7 +457,7 @@ def _number_of(email: Email) -> int:
 
 class TestMirror(Mirror.TestCase):  # type: ignore[misc, valid-type]
     settings = settings(
-        max_examples=16,
+        max_examples=int(os.environ.get("MODEL_EXAMPLES", "16")),  # what is rare takes some hundreds to be met
         stateful_step_count=12,
         deadline=None,
         suppress_health_check=list(HealthCheck),
