@@ -221,6 +221,19 @@ def test_one_that_is_slow_among_others_that_answer_casts_no_doubt(fleet: Fleet) 
     assert len(fleet.pass_time(150)) <= 150 * 3000 / fleet.rounds.length + 1
 
 
+def test_after_a_pause_of_our_own_nobody_is_doubted_whose_answer_was_not_read_yet(fleet: Fleet) -> None:
+    turns = fleet.add(3000)
+    fleet.slow.update(turns)
+    while not fleet.pass_time(TICK):
+        pass
+    fleet.slow.clear()
+    fleet.now += 2 * LATE
+    fleet.pass_time(TICK)
+    for turn in filter(lambda turn: turn.due, turns):
+        turn.answered()
+    assert len(fleet.pass_time(SPREAD)) <= SPREAD * 3000 / fleet.rounds.length + 1
+
+
 # Beside the wake
 
 

@@ -153,11 +153,13 @@ class Rounds:
     def due(self) -> list[Turn]:
         """Those that are to be asked now. Called often."""
         now = self._clock()
-        gap, self._looked_at = min(now - self._looked_at, _LONGEST_GAP), now
+        gap, self._looked_at = now - self._looked_at, now
         length = self.length
         asked: list[Turn] = []
 
-        self._judge_the_late(now)
+        if gap <= _LONGEST_GAP:  # else it was us: answers may be there that nobody has read yet
+            self._judge_the_late(now)
+        gap = min(gap, _LONGEST_GAP)
         self._doubted = [host for host in self._doubted if self._ask_the_doubted(host, gap, now, asked)]
 
         if length > self.pace.shortest.total_seconds():
