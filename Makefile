@@ -23,7 +23,7 @@ demo: $(RUN) ## Everything on this machine, with a mail provider to play with
 	@$(BIN)/posthouse demo
 
 test: servers $(DEV) ## All tests, against real servers (ARGS="…" for pytest)
-	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 chaos: servers $(DEV) ## 300 connectors under attack, and troubles in real time (ARGS="--rounds 10")
 	EVERY_DEATH=1 $(BIN)/pytest -n $(WORKERS) -s tests/live/test_killed_sends.py
