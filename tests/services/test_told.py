@@ -202,3 +202,20 @@ async def test_what_can_not_be_made_durable_is_not_filed(house: House, monkeypat
         assert await house.emails() == []
     await house.sync()
     await arrived_once(house, 1)
+
+
+async def test_what_a_commit_has_filed_whose_answer_was_lost_keeps_its_bytes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with kept(house) as one:
+        house.server.add(a_message(0))
+        committed = one.sync._pushes._committed
+
+        async def again(group: list[tuple[object, "asyncio.Future[object]"]]) -> None:
+            lost = [(push, asyncio.get_running_loop().create_future()) for push, _ in group]
+            await committed(lost)  # type: ignore[arg-type]
+            await committed(group)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(one.sync._pushes, "_committed", again)
+        await one.told()
+    await arrived_once(house, 1)

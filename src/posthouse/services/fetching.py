@@ -181,8 +181,10 @@ class Fetching:
         return filed
 
     async def drop(self, arrived: Arrived) -> None:
-        """It is not filed: don't keep it."""
-        await self._intake.drop(arrived.prepared)
+        """It is not filed: don't keep it. But a commit whose answer was lost may have filed it all the same."""
+        async with self._database.reading() as tx:
+            filed = await tx.packs.known({one.stored.pack for one in arrived.prepared})
+        await self._intake.drop([one for one in arrived.prepared if one.stored.pack not in filed])
 
     async def _place(self, run: Run) -> Place | None:
         async with self._database.reading() as tx:
