@@ -277,11 +277,8 @@ class Town:
             f"workers had {sorted(owners.values())} of {len(self.homes)}\n{self.said()}"
         )
 
-    async def verify(self, within: float = 240.0) -> Figures:
-        """Wait until everything sent is in the store; then nothing may be doubled, left out or changed anywhere.
-
-        Whoever has failed several times in all this pauses up to 160 s before the next look: late is not lost.
-        """
+    async def verify(self, within: float = 120.0) -> Figures:
+        """Wait until everything sent is in the store; then nothing may be doubled, left out or changed anywhere."""
         began = time.monotonic()
         lost: set[str] = set()
         async for _ in self._watched(within, fails=False):

@@ -32,8 +32,6 @@ GLANCE = timedelta(minutes=10)
 _LONGEST_HINT = timedelta(hours=1)  # a server may wish for a longer pause; it doesn't get it
 _MOST_MISSED = 2
 """So often in a row a server that has told before may be late with its news; one that never has, not once."""
-_MOST_SHORT_LIVED = 4
-"""So many sessions that ended soon lengthen the pause: mail that comes in good syncs is not kept waiting for longer."""
 _LOCKED_LOOK = timedelta(hours=6)
 _SHORT = timedelta(seconds=1)
 
@@ -135,7 +133,7 @@ class Watcher:
     async def _pause(self, hint: timedelta | None) -> timedelta:
         """The pause after a failure, noted as when we look next; not shorter than the server wishes."""
         failures = await self._watching.failures(self._id)
-        pause = _jittered(BACKOFF.pause(max(failures, min(self._short_lived, _MOST_SHORT_LIVED))))
+        pause = _jittered(BACKOFF.pause(max(failures, self._short_lived)))
         if hint is not None:
             pause = min(max(pause, hint + (hint - _jittered(hint))), _LONGEST_HINT)
             text = f"the server wants a pause: next look in {pause.total_seconds():.0f} s"
