@@ -22,6 +22,8 @@ class PushServer(FakeServer):
     pushes: bool = True
     deaf: bool = False
     """IDLE is accepted, and tells nothing."""
+    mute: bool = False
+    """Not even who asks is told, until a folder is opened anew."""
     closed_to: RemoteError | None = None
     """Nobody gets in, for this reason."""
     trouble: RemoteError | None = None
@@ -117,9 +119,15 @@ class PushMailbox(FakeMailbox):
         self.told = max(self.told, self.server.next_uid)
         return await super().arrivals(next_uid)
 
+    @property
+    def has_news(self) -> bool:
+        return False
+
     async def anything_new(self) -> bool:
         self.server.log.append("noop")
         self._living()
+        if self.server.mute:
+            return False
         new = self.folder == "INBOX" and self.server.next_uid > self.told
         self.told = self.server.next_uid
         return new

@@ -101,6 +101,7 @@ async def test_a_deaf_idle_is_caught_by_the_proof_and_the_server_is_asked_from_t
         await until(lambda: moment_of(house, MomentKind.DOWNGRADED), "the downgrade")
         house.server.deliver(a_message(2))
         await until(lambda: has(house, 2), "the next one, by asking")
+        await until(lambda: house.server.last == "idle", "IDLE, for it may change its mind")
         report = await house.ours.watching.report(house.tenant.account.id, house.connector.id)
     assert report.standing.mode is Mode.POLL
     [downgraded] = [moment for moment in report.timeline if moment.kind is MomentKind.DOWNGRADED]
@@ -111,13 +112,59 @@ async def test_a_server_that_has_told_before_may_be_late_now_and_then(house: Hou
     async with house.watched():
         house.server.deliver(a_message(1))
         await until(lambda: has(house, 1), "the first message")
-        house.server.deaf = True
-        for number in (2, 3):
+        for number in (2, 4):
+            house.server.deaf = True
             house.server.deliver(a_message(number))
             await until(lambda count=number: has(house, count), "a message by the proof")  # type: ignore[misc]
+            house.server.deaf = False
+            house.server.deliver(a_message(number + 1))
+            await until(lambda count=number + 1: has(house, count), "a message that it tells of")  # type: ignore[misc]
         assert not await moment_of(house, MomentKind.DOWNGRADED)
-        house.server.deliver(a_message(4))
-        await until(lambda: moment_of(house, MomentKind.DOWNGRADED), "the downgrade, when it is always late")
+        house.server.deaf = True
+        for number in (6, 7):
+            house.server.deliver(a_message(number))
+            await until(lambda count=number: has(house, count), "a message by the proof")  # type: ignore[misc]
+        await until(lambda: moment_of(house, MomentKind.DOWNGRADED), "the downgrade, when it is late twice")
+
+
+async def test_a_server_that_may_be_deaf_is_asked_again_before_its_turn(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher_module, "_ONCE_MORE", timedelta(seconds=0.05))
+    async with house.watched():
+        house.server.deliver(a_message(1))
+        await until(lambda: has(house, 1), "the first message")
+        house.server.deaf = True
+        house.server.deliver(a_message(2))
+        await until(lambda: has(house, 2), "the second, by the proof")
+        house.rounds.pace = Pace(shortest=timedelta(hours=1))  # no turn comes any more
+        house.server.deliver(a_message(3))
+        await until(lambda: moment_of(house, MomentKind.DOWNGRADED), "the downgrade")
+
+
+async def test_a_server_that_was_taken_for_deaf_and_tells_is_believed_again(house: House) -> None:
+    async with house.watched():
+        house.server.deaf = True
+        house.server.deliver(a_message(1))
+        await until(lambda: moment_of(house, MomentKind.DOWNGRADED), "the downgrade")
+        house.rounds.pace = Pace(shortest=timedelta(hours=1))
+        house.server.deaf = False
+        house.server.deliver(a_message(2))
+        await until(lambda: has(house, 2), "the message, as it is told of")
+        await until(lambda: moment_of(house, MomentKind.UPGRADED), "the line that says so")
+        assert (await house.standing()).mode is Mode.PUSH
+
+
+async def test_a_server_that_shows_new_mail_only_when_the_folder_is_opened_anew_is_not_believed_either(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher_module, "GLANCE", timedelta(seconds=0.3))
+    monkeypatch.setattr(watching_module, "DEFAULT_INTERVAL", timedelta(seconds=0.2))
+    async with house.watched():
+        house.server.deaf = house.server.mute = True
+        house.server.deliver(a_message(1))
+        await until(lambda: has(house, 1), "the message")
+        await until(lambda: moment_of(house, MomentKind.DOWNGRADED), "the downgrade")
 
 
 async def test_new_settings_let_a_deaf_server_try_again(house: House) -> None:

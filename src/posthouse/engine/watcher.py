@@ -2,7 +2,8 @@
 
 The loop owns at most one session. Whatever goes wrong in it, the session is dropped and the next round begins clean,
 after a pause that grows with every failure. Freshness is proved, not assumed: a server that pushes is asked now and
-then all the same (when, the `rounds` tell), and one that is caught not having told is asked at intervals from then on.
+then all the same (when, the `rounds` tell), and one that has not told of what there was is not believed until it tells
+again.
 """
 
 import asyncio
@@ -30,8 +31,11 @@ SURVIVED = timedelta(minutes=5)
 GLANCE = timedelta(minutes=10)
 """How often a pushed folder is opened anew: some servers tell of changes only then (Naver)."""
 _LONGEST_HINT = timedelta(hours=1)  # a server may wish for a longer pause; it doesn't get it
-_MOST_MISSED = 2
-"""So often in a row a server that has told before may be late with its news; one that never has, not once."""
+_MISSES = 2
+"""So often in a row a server that has told before must leave us without word to count as deaf; one that never has,
+once. A single time shows little: Dovecot takes half a second to tell, and may be asked just then."""
+_ONCE_MORE = timedelta(seconds=15)
+"""After so long a server that has left us without word is asked again."""
 _LOCKED_LOOK = timedelta(hours=6)
 _SHORT = timedelta(seconds=1)
 
@@ -50,6 +54,9 @@ class Watcher:
         self._now = now
         self._turn: Turn | None = None
         """Our place in the rounds, while there is a session in which the server pushes."""
+        self._misses = 0
+        """News in a row of which the server has not told by itself."""
+        self._has_told = False
         self._deaf = False
         self.ended = False
         self._resting = False
@@ -157,20 +164,21 @@ class Watcher:
 
     async def _stay(self, brief: Brief, session: Session, desk: Desk, wake: Wake, place: Place) -> None:
         """Keep the session until the settings change, or we are to end. Raises when it ends in any other way."""
-        push = session.mailbox.can_push and not self._deaf
-        mode = Mode.PUSH if push else Mode.POLL
-        how = "the server pushes new mail" if push else f"asking every {brief.interval.total_seconds():.0f} s"
+        push = session.mailbox.can_push
+        self._misses, self._has_told = 0, brief.standing.pushed_at is not None
+        hears = push and not self._deaf
+        mode = Mode.PUSH if hears else Mode.POLL
+        how = "the server pushes new mail" if hears else self._asking(brief, push)
         await self._watching.note(self._id, MomentKind.CONNECTED, f"signed in at {brief.host}; {how}", mode=mode)
         told = push and bool(brief.folders) and await session.mailbox.notify(brief.folders)
         alone = bool(brief.folders) and not told  # those folders can't wait for the rounds
         others: dict[str, Glance] = {}
         await self._look_around(brief, session, others)
-        pause = _next_look(brief, push)
+        pause = self._next_look(brief, push)
         await self._sync_once(brief, session, next_in=pause)
         place.leave()
         if push:
             self._turn = self._rounds.join(f"{brief.host}:{brief.settings.port}", wake)
-        may_miss = 0
         while True:
             due = self._now() + pause
             news = False
@@ -191,19 +199,14 @@ class Watcher:
                         self._deaf = False  # another server perhaps
                         await self._watching.note(self._id, MomentKind.CHANGED, "the settings have changed")
                         return
-                elif news:
-                    may_miss = _MOST_MISSED
-                elif push:
+                elif push and not news:
                     asked, said = self._now(), session.transcript.count
                     if asked + timedelta(seconds=self._rounds.length) >= due:
                         break  # the next turn would come too late for opening the folder anew
                     if await session.mailbox.anything_new():
                         self._heard()
                         news = True
-                        may_miss -= 1
-                        if may_miss < 0:
-                            await self._go_deaf(brief)
-                            push = False
+                        await self._missed(brief)
                     elif session.seen is None:
                         news = True
                     else:
@@ -211,7 +214,7 @@ class Watcher:
                         self._watching.fresh(self._id, asked)
                         session.transcript.forget_since(said)  # day and night the same three lines
                         news = not told and await self._look_around(brief, session, others)
-            pause = _next_look(brief, push)
+            pause = self._next_look(brief, push)
             if news and push and session.seen is not None:
                 await self._sync_once(brief, session, next_in=pause, told=True)
                 if not await self._look_around(brief, session, others):
@@ -220,25 +223,35 @@ class Watcher:
                 await self._look_around(brief, session, others)
             elif not await self._has_changed(session, pause):
                 continue
+            else:
+                await self._missed(brief)
             await self._sync_once(brief, session, next_in=pause)
 
     async def _rest(self, session: Session, wake: Wake, due: datetime, alone: bool) -> bool:
-        """Wait until there is something to do. True: the server has told of a change.
+        """Wait until there is something to do. True: the server has told of a change, now or before.
 
-        Where it tells of changes, this goes on until it is our turn in the rounds, or keeps time by itself (`alone`).
+        Where it tells of changes, this goes on until it is our turn in the rounds. It keeps time by itself when it is
+        `alone`, and while we can't rely on being told.
         """
         left = (due - self._now()).total_seconds()
         if self._turn is None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), max(0.0, left))
             return False
-        proof = _jittered(self._rounds.pace.shortest).total_seconds()
+        rest = None
+        if self._deaf:
+            rest = left
+        elif self._misses:
+            rest = min(left, _ONCE_MORE.total_seconds())
+        if alone:
+            rest = min(rest or left, _jittered(self._rounds.pace.shortest).total_seconds())
+        overheard = session.mailbox.has_news
         self._resting = True
-        told = await session.mailbox.idle(self._turn, min(left, proof) if alone else None)
+        news = await session.mailbox.idle(self._turn, rest)
         self._resting = False
-        if told:
-            self._pushed_at = self._now()
-        return told
+        if news and not overheard:
+            await self._told()
+        return news
 
     async def _look_around(self, brief: Brief, session: Session, others: dict[str, Glance]) -> bool:
         """Sync those of the other folders that look different now. True: there were some, and the connector's own
@@ -278,16 +291,34 @@ class Watcher:
         self._watching.fresh(self._id, asked, due_at=self._now() + pause)
         return False
 
-    async def _go_deaf(self, brief: Brief) -> None:
+    async def _missed(self, brief: Brief) -> None:
+        """There was news, of which the server has not told."""
+        self._misses += 1
+        if self._deaf or (self._has_told and self._misses < _MISSES):
+            return
         self._deaf = True
         if self._turn is not None:
             self._turn.failed()
-        self._leave_the_rounds()
-        text = (
-            "the server promised to push new mail (IDLE) and did not: asking every "
-            f"{brief.interval.total_seconds():.0f} s from now on"
-        )
+        text = f"the server promised to push new mail (IDLE) and did not: {self._asking(brief, True)} from now on"
         await self._watching.note(self._id, MomentKind.DOWNGRADED, text, mode=Mode.POLL)
+
+    async def _told(self) -> None:
+        """The server has told of news by itself."""
+        self._pushed_at = self._now()
+        self._misses, self._has_told = 0, True
+        if self._deaf:
+            self._deaf = False
+            text = "the server pushes new mail again"
+            await self._watching.note(self._id, MomentKind.UPGRADED, text, mode=Mode.PUSH)
+
+    def _asking(self, brief: Brief, push: bool) -> str:
+        """How often a server is asked that does not tell: in words."""
+        interval = brief.interval.total_seconds()
+        return f"asking every {min(interval, self._rounds.length) if push else interval:.0f} s"
+
+    def _next_look(self, brief: Brief, push: bool) -> timedelta:
+        """In how long a folder is looked at again when nothing calls for it before."""
+        return _jittered(max(GLANCE, brief.interval) if push and not self._deaf else brief.interval)
 
     async def _sync_once(
         self,
@@ -322,11 +353,6 @@ class _SessionFailed(Exception):
 
 class _Cancelled(Exception):
     """Somebody has ended a sync in the session. It goes on when the interval is over, or when somebody asks."""
-
-
-def _next_look(brief: Brief, push: bool) -> timedelta:
-    """In how long a folder is looked at again when nothing calls for it before."""
-    return _jittered(max(GLANCE, brief.interval) if push else brief.interval)
 
 
 def _jittered(pause: timedelta) -> timedelta:

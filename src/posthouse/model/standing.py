@@ -69,6 +69,7 @@ class MomentKind(StrEnum):
     DISCONNECTED = "disconnected"
     FAILED = "failed"
     DOWNGRADED = "downgraded"
+    UPGRADED = "upgraded"
     STOPPED = "stopped"
     CHANGED = "changed"
     THROTTLED = "throttled"

@@ -224,6 +224,11 @@ class Mailbox(Protocol):
         over (False)."""
         ...
 
+    @property
+    def has_news(self) -> bool:
+        """The server has told of a change in an answer to something else: `idle` returns at once."""
+        ...
+
     async def anything_new(self) -> bool:
         """Ask whether the selected folder has changed since it was last looked at, or told of."""
         ...

@@ -307,6 +307,11 @@ class ImapMailbox:
         with self._words.at(Stage.TRANSFER):
             return await self._stream.run(self._session.idle(), within=self._bounds.command, wake=wake, rest=rest)
 
+    @property
+    def has_news(self) -> bool:
+        """The server has told of a change in an answer to something else: `idle` returns at once."""
+        return self._session.has_news
+
     async def arrivals(self, next_uid: int) -> list[Identity]:
         """What has come to the selected folder under this UID and higher ones, as `identities` without message ids
         tells it. The folder is not opened anew."""

@@ -266,6 +266,11 @@ class Session(Opening):
 
     # --- waiting, adding, leaving ----------------------------------------------------------------------------
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there was news since the folder was selected or looked at last."""
+        return self._news
+
     def idle(self) -> Exchange[bool]:
         """Wait until the mailbox changes. True: there is news. False: we were woken, or the server ended it.
 
