@@ -51,7 +51,6 @@ from posthouse.services.drafts import Drafts
 from posthouse.services.extracting import Extracting
 from posthouse.services.favourites import Favourites
 from posthouse.services.fetching import Batches
-from posthouse.services.following import Following
 from posthouse.services.importing import Importing
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.intake import Intake
@@ -95,7 +94,6 @@ class App:
     blobs: Blobs
     services: Services
     readers: Readers
-    lookout: Lookout
     now: Clock
 
     @contextlib.asynccontextmanager
@@ -173,15 +171,14 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
     intake = Intake(blobs, now, readers=readers, reported=note_report)
     sync = Sync(database, intake, mailbox, now, Batches(first_sync=settings.first_sync_limit))
     local = Local(database, intake, settings.inbox_domain)
-    longest = timedelta(milliseconds=settings.longest_wait_ms)
-    lookout = Lookout(database.signals, longest)
+    lookout = Lookout(database.signals, timedelta(milliseconds=settings.longest_wait_ms))
     delivering = Delivering(database, blobs, local, submission, files_sent, now, copies=settings.sent_copy)
     outbox = Outbox(database, delivering, SentFolder(database, blobs, mailbox, now), now)
     mail, watching = Mail(database, blobs, now), Watching(database, now)
     services = Services(
         accounts=Accounts(database, now),
         logins=Logins(database, now),
-        following=Following(database),
+        lookout=lookout,
         inboxes=Inboxes(database, blobs, settings.inbox_domain, now),
         plus_addresses=PlusAddresses(database, now),
         importing=Importing(database, intake, settings.inbox_domain),
@@ -209,13 +206,13 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
         attachments=Attachments(database, blobs, now),
         watching=watching,
         overviews=Overviews(database, watching.round_of_the_pushed, now),
-        waiting=Waiting(database, mail, sync, watching, now, longest=longest),
+        waiting=Waiting(database, mail, sync, watching, lookout, now),
         webhooks=Webhooks(database, poster, now),
         webhook_results=WebhookResults(database, lookout, now),
         telling=Telling(database, poster, now),
         about=About(database, blobs, now),
     )
-    return App(settings, database, blobs, services, readers, lookout, now)
+    return App(settings, database, blobs, services, readers, now)
 
 
 @contextlib.asynccontextmanager
@@ -246,9 +243,7 @@ async def serving(app: App) -> AsyncIterator[str]:
         host = f"[{app.settings.host}]" if ":" in app.settings.host else app.settings.host
         yield f"http://{host}:{port}"
     finally:
-        app.services.waiting.stop()
-        app.services.following.stop()
-        app.lookout.stop()
+        app.services.lookout.stop()
         await app.services.conversations.close()
         server.should_exit = True
         with contextlib.suppress(SystemExit):

@@ -26,7 +26,7 @@ def signals() -> Signals:
 
 async def test_news_between_looking_and_waiting_is_not_lost(signals: Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_AGAIN", 1000.0)
-    with Lookout(signals, LONG).on("sent:1", LONG) as news:
+    with Lookout(signals, LONG).on("sent:1", timeout=LONG) as news:
         signals.tell(["sent:2", "sent:1"])
         async with asyncio.timeout(5):
             assert await news.more()
@@ -34,7 +34,7 @@ async def test_news_between_looking_and_waiting_is_not_lost(signals: Signals, mo
 
 async def test_what_is_never_told_is_looked_for_all_the_same(signals: Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_AGAIN", 0.01)
-    with Lookout(signals, LONG).on("sent:1", LONG) as news:
+    with Lookout(signals, LONG).on("sent:1", timeout=LONG) as news:
         async with asyncio.timeout(5):
             assert await news.more()
             assert await news.more()
@@ -42,7 +42,7 @@ async def test_what_is_never_told_is_looked_for_all_the_same(signals: Signals, m
 
 @pytest.mark.parametrize(("longest", "asked"), [(timedelta(milliseconds=20), LONG), (LONG, timedelta(milliseconds=20))])
 async def test_there_is_a_last_look_when_the_time_is_up(signals: Signals, longest: timedelta, asked: timedelta) -> None:
-    with Lookout(signals, longest).on("sent:1", asked) as news:
+    with Lookout(signals, longest).on("sent:1", timeout=asked) as news:
         async with asyncio.timeout(5):
             assert await news.more()
             assert not await news.more()
@@ -53,7 +53,7 @@ async def test_all_waits_end_when_the_server_stops(signals: Signals, monkeypatch
     lookout = Lookout(signals, LONG)
 
     async def wait(topic: str) -> None:
-        with lookout.on(topic, LONG) as news:
+        with lookout.on(topic, timeout=LONG) as news:
             while await news.more():
                 pass
 
@@ -64,6 +64,18 @@ async def test_all_waits_end_when_the_server_stops(signals: Signals, monkeypatch
         for task in (*waiting, asyncio.create_task(wait("sent:2"))):
             with pytest.raises(Unavailable):
                 await task
+
+
+async def test_who_follows_is_told_of_a_burst_once_and_let_go_when_the_server_stops(signals: Signals) -> None:
+    lookout = Lookout(signals, LONG)
+    changes = lookout.changes("sent:1", "inbox", pause=0.01, within=LONG.total_seconds())
+    async with asyncio.timeout(5):
+        assert await anext(changes) is False
+        signals.tell(["sent:1", "inbox:2"])
+        assert await anext(changes) is True
+        lookout.stop()
+        assert [news async for news in changes] == []
+        assert [news async for news in lookout.changes("sent:1")] == [False]
 
 
 async def test_a_server_that_stops_answers_whoever_waits_for_a_report_or_a_webhook(tmp_path: Path) -> None:

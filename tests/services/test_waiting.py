@@ -22,8 +22,10 @@ from posthouse.model.errors import (
 from posthouse.model.events import Transcript
 from posthouse.model.mail import Criteria, Email, Mark, Match, Place, Should
 from posthouse.model.values import AccountId, InboxId, Sort, new_id, utc_now
+from posthouse.services import lookout as lookout_module
 from posthouse.services import waiting as module
 from posthouse.services.intake import Incoming, Intake
+from posthouse.services.lookout import Lookout
 from posthouse.services.sync import Sync
 from posthouse.services.waiting import Waiting, Wish, _Search
 from posthouse.services.watching import Watching
@@ -43,6 +45,7 @@ class Street:
     house: House
     waiting: Waiting
     watching: Watching
+    lookout: Lookout
     sync: Sync
     plain: InboxId
     opened: int = 0
@@ -101,8 +104,9 @@ async def street(house: House) -> Street:
         await tx.inboxes.add(plain)
     sync = Sync(house.database, Intake(house.blobs, house.clock), open_mailbox, house.clock)  # type: ignore[arg-type]
     watching = Watching(house.database, house.clock)
-    waiting = Waiting(house.database, house.mail, sync, watching, house.clock)
-    street = Street(house, waiting, watching, sync, plain.id)
+    lookout = Lookout(house.database.signals, timedelta(minutes=5))
+    waiting = Waiting(house.database, house.mail, sync, watching, lookout, house.clock)
+    street = Street(house, waiting, watching, lookout, sync, plain.id)
     return street
 
 
@@ -138,7 +142,7 @@ async def test_mail_that_comes_between_the_look_and_the_wait_is_seen(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the help of another look: that would come too late."""
-    monkeypatch.setattr(module, "LOOK_AGAIN", 1000.0)
+    monkeypatch.setattr(lookout_module, "LOOK_AGAIN", 1000.0)
     look, looks = _Search.look, 0
 
     async def slow_look(self: _Search) -> list[Email] | None:
@@ -155,7 +159,7 @@ async def test_mail_that_comes_between_the_look_and_the_wait_is_seen(
 
 
 async def test_mail_is_seen_although_its_signal_was_lost(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK_AGAIN", 0.02)
+    monkeypatch.setattr(lookout_module, "LOOK_AGAIN", 0.02)
     monkeypatch.setattr(street.house.database.signals, "tell", lambda topics: None)
     waiting = asyncio.create_task(street.wait(Wish(inbox_id=street.plain, timeout=LONG)))
     await asyncio.sleep(0.03)
@@ -172,7 +176,7 @@ async def test_no_email_is_judged_twice(street: Street, monkeypatch: pytest.Monk
         return await judge(self, account, matcher, email)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Waiting, "judge", noted)
-    monkeypatch.setattr(module, "LOOK_AGAIN", 0.01)
+    monkeypatch.setattr(lookout_module, "LOOK_AGAIN", 0.01)
     await street.file(*(a_message(n) for n in range(250)))
     wish = Wish(inbox_id=street.plain, criteria=subject(Should.MATCH, "^Number 25[24]$"), count=2, timeout=LONG)
     waiting = asyncio.create_task(street.wait(wish))
@@ -253,7 +257,7 @@ async def test_bounds_are_exclusive(street: Street) -> None:
 async def test_all_inboxes_can_be_waited_for_those_too_that_are_made_meanwhile(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_AGAIN", 0.02)
+    monkeypatch.setattr(lookout_module, "LOOK_AGAIN", 0.02)
     waiting = asyncio.create_task(street.wait(Wish(count=3, timeout=LONG)))
     await street.file(a_message(1))
     street.house.server.add(a_message(2))
@@ -274,7 +278,7 @@ async def test_somebody_elses_inbox_is_not_there(street: Street) -> None:
 
 
 async def test_a_wait_ends_with_its_inbox(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK_AGAIN", 0.02)
+    monkeypatch.setattr(lookout_module, "LOOK_AGAIN", 0.02)
     waiting = asyncio.create_task(street.wait(Wish(inbox_id=street.plain, timeout=LONG)))
     await asyncio.sleep(0.05)
     await street.house.inboxes.delete(street.account, street.plain)
@@ -283,16 +287,16 @@ async def test_a_wait_ends_with_its_inbox(street: Street, monkeypatch: pytest.Mo
 
 
 async def test_waits_end_when_the_server_stops(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK_AGAIN", 1000.0)
+    monkeypatch.setattr(lookout_module, "LOOK_AGAIN", 1000.0)
     waiting = asyncio.create_task(street.wait(Wish(inbox_id=street.plain, timeout=LONG)))
     await asyncio.sleep(0.05)
-    street.waiting.stop()
+    street.lookout.stop()
     with pytest.raises(Unavailable):
         await waiting
 
 
 async def test_no_wait_is_longer_than_the_longest(street: Street) -> None:
-    street.waiting._longest = SHORT
+    street.lookout.longest = SHORT
     assert "found 0 in 150 ms" in await street.why(Wish(inbox_id=street.plain, timeout=timedelta(hours=1)))
 
 

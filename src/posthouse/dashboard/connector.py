@@ -46,7 +46,7 @@ async def live(visit: Visit, connector_id: UUID, after: str = "") -> Response:
 async def _changes(visit: Visitor, id_: ConnectorId, newest: str) -> AsyncGenerator[str, None]:
     before: dict[str, Any] = {}
     topics = (f"connector:{id_}", "connectors", "inbox")
-    async for _ in visit.services.following.changes(*topics, pause=1.0, within=2.0):
+    async for _ in visit.services.lookout.changes(*topics, pause=1.0, within=2.0):
         try:
             now = await _standing(visit, id_)
             events = (await _events(visit, id_, "", 0)).items

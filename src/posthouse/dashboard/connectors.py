@@ -78,7 +78,7 @@ async def _changes(visit: Visitor, query: OverviewQuery, ids: Sequence[Connector
     counted: dict[State, int] = {}
     peaked = -1
     # Proofs of freshness and failures raise no signal: hence a look every few seconds, whatever is heard.
-    async for _ in visit.services.following.changes("connector", "connectors", "inbox", pause=1.0, within=3.0):
+    async for _ in visit.services.lookout.changes("connector", "connectors", "inbox", pause=1.0, within=3.0):
         items, counts = await visit.services.overviews.again(visit.account.id, query, ids)
         now, peak = {one.id: one for one in items}, _peak(items)
         changes: dict[str, Any] = {

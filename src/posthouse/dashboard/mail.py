@@ -193,7 +193,7 @@ async def _told(visit: Visitor, where: Where, seen: str) -> AsyncGenerator[str, 
     newest = int(number) if (number := seen.partition(".")[0]).isdecimal() else 0
     ends = time.monotonic() + _STREAM_SECONDS
     topic = f"inbox:{where.inbox.id}" if where.inbox else "inbox"
-    async for _ in services.following.changes(topic):
+    async for _ in services.lookout.changes(topic):
         listing = await services.browsing.listing(account, where.query())
         if (version := _version(listing)) == seen:
             yield BEAT

@@ -71,7 +71,7 @@ async def live(visit: Visit, sent_id: UUID) -> Response:
     await visit.services.sent.get(visit.account.id, id_)
 
     async def changes() -> AsyncGenerator[str]:
-        async for _ in visit.services.following.changes(f"sent:{id_}"):
+        async for _ in visit.services.lookout.changes(f"sent:{id_}"):
             email = await visit.services.sent.get(visit.account.id, id_)
             yield event(visit.render("sent/_progress.html", email=email, **await _progress(visit, email)))
             if is_settled(email):

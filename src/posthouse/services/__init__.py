@@ -14,11 +14,11 @@ from posthouse.services.conversations import Conversations
 from posthouse.services.drafts import Drafts
 from posthouse.services.extracting import Extracting
 from posthouse.services.favourites import Favourites
-from posthouse.services.following import Following
 from posthouse.services.importing import Importing
 from posthouse.services.inboxes import Inboxes
 from posthouse.services.jobs import Jobs
 from posthouse.services.logins import Logins
+from posthouse.services.lookout import Lookout
 from posthouse.services.mail import Mail
 from posthouse.services.outbox import Outbox
 from posthouse.services.overview import Overviews
@@ -43,7 +43,7 @@ class Services:
 
     accounts: Accounts
     logins: Logins
-    following: Following
+    lookout: Lookout
     inboxes: Inboxes
     plus_addresses: PlusAddresses
     importing: Importing

@@ -1,10 +1,12 @@
 """Waiting for what comes about elsewhere, in another request or another process: listen first, then look, then wait
 for news, and look again. News may get lost, so one looks now and then without any.
+
+All who wait are let go when this server stops.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import timedelta
 
 from posthouse.model.errors import Unavailable
@@ -16,18 +18,35 @@ _STOP = "lookout:stop"
 
 
 class Lookout:
-    """Where requests wait. `longest` caps every wait, whatever is asked."""
+    """Where requests wait, and pages that follow what happens. `longest` caps every request's wait, whatever is
+    asked. Topics are those of store.signals."""
 
     def __init__(self, signals: Signals, longest: timedelta) -> None:
         self._signals = signals
-        self._longest = longest
+        self.longest = longest
         self.stopping = False
 
     @contextlib.contextmanager
-    def on(self, topic: str, timeout: timedelta) -> Iterator["News"]:
-        """News of a topic, until the block ends: look, and ask for more when there is nothing to see yet."""
-        with self._signals.listen(topic, _STOP) as listener:
-            yield News(self, listener, min(timeout, self._longest))
+    def on(self, *topics: str, timeout: timedelta) -> Iterator["News"]:
+        """News of these topics, until the block ends: look, and ask for more when there is nothing to see yet."""
+        with self._signals.listen(*topics, _STOP) as listener:
+            yield News(self, listener, min(timeout, self.longest))
+
+    async def changes(self, *topics: str, pause: float = 0.5, within: float = 15.0) -> AsyncGenerator[bool, None]:
+        """True whenever there may be news of these topics, and False when there was none within so many seconds. What
+        comes in a burst comes as one: `pause` seconds lie between two. Ends when this server stops.
+
+        It listens from the first step on: look once after that, and nothing is missed.
+        """
+        with self._signals.listen(*topics, _STOP) as listener:
+            yield False
+            while not self.stopping:
+                news = await listener.next(within)
+                if self.stopping:
+                    return
+                yield news
+                if news:
+                    await asyncio.sleep(pause)
 
     def stop(self) -> None:
         """End all waits, and those to come: this server stops."""

@@ -71,7 +71,7 @@ class Reports:
         """The delivery status at this place among those that are asked for, oldest first, as soon as there is one.
         Raises NoMatchInTime, and Unavailable when this server stops."""
         slice_ = Slice(page=index, size=1, since=since, before=before)
-        with self._lookout.on(f"reports:{account}", timeout) as news:
+        with self._lookout.on(f"reports:{account}", timeout=timeout) as news:
             while True:
                 page = await self.page(account, slice_, inbox=inbox, sent=sent)
                 if page.items:

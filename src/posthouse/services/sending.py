@@ -375,7 +375,7 @@ class Sending:
     async def _outcome(self, sent: SentEmail) -> SentEmail:
         """What became of an email that was asked for before: as if it had been sent now. One that waits to be tried
         again is tried now."""
-        with self._lookout.on(f"sent:{sent.id}", PATIENCE) as news:
+        with self._lookout.on(f"sent:{sent.id}", timeout=PATIENCE) as news:
             while True:
                 async with self._database.reading() as tx:
                     current = await tx.sent.by_id(sent.id)

@@ -29,12 +29,12 @@ from posthouse.model.errors import (
     NotFound,
     PosthouseError,
     RemoteError,
-    Unavailable,
 )
 from posthouse.model.events import Happening
 from posthouse.model.mail import Criteria, Email, EmailQuery, Inbox, Mark
 from posthouse.model.standing import Mode, State
 from posthouse.model.values import AccountId, Backoff, Clock, ConnectorId, EmailId, InboxId, Slice, Sort
+from posthouse.services.lookout import Lookout
 from posthouse.services.mail import Mail
 from posthouse.services.matching import Headers, Matcher, named
 from posthouse.services.required import require_inbox
@@ -46,10 +46,6 @@ log = structlog.get_logger()
 
 DEFAULT_TIMEOUT = timedelta(seconds=60)
 DEFAULT_DELAY = timedelta(seconds=1)
-LONGEST = timedelta(milliseconds=299_999)
-"""Clients give up after 300 seconds without an answer; MailSlurp's longest wait is this, too."""
-LOOK_AGAIN = 2.0
-"""Seconds after which a wait looks again although it was told nothing."""
 DOUBT = 10.0
 """Seconds after which even a server that pushes is asked: it may have gone deaf, or our engine away."""
 PATIENCE = 10.0
@@ -61,7 +57,6 @@ _AT_ONCE = 8  # mailboxes asked at the same time for one request
 _FAILED_LATELY = 15.0  # seconds for which a failing mailbox is not asked again for a mere list
 _BATCH = 200
 _TOLD = 3  # emails that an explanation goes into
-_STOP = "waits:stop"
 
 
 ANYTHING = Criteria()
@@ -101,24 +96,21 @@ class Wish:
 
 
 class Waiting:
-    """`longest` caps every wait, whatever is asked."""
-
     def __init__(
         self,
         database: Database,
         mail: Mail,
         sync: Sync,
         watching: Watching,
+        lookout: Lookout,
         now: Clock,
-        longest: timedelta = LONGEST,
     ) -> None:
         self._database = database
         self._mail = mail
         self._sync = sync
         self._watching = watching
+        self._lookout = lookout
         self._now = now
-        self._longest = longest
-        self._stopping = False
         self._paces: WeakValueDictionary[ConnectorId, _Pace] = WeakValueDictionary()
         self._failed: dict[ConnectorId, float] = {}
         self._thinking = asyncio.Semaphore(2)
@@ -163,16 +155,11 @@ class Waiting:
             wish = replace(wish, after=await self.mark(account, inbox_id))
         wish = replace(wish, count=1, exactly=False, sort=Sort.ASC)
         search = await self._begin(account, wish)
-        longest = max(0.0, self._longest.total_seconds() - PROOF_PATIENCE)
+        longest = max(0.0, self._lookout.longest.total_seconds() - PROOF_PATIENCE)
         _none_of(await self._satisfied(search, min(longest, self._length(wish))))
         as_of = await self._proved_fresh(account, inbox_id)
         _none_of(await search.look())
         return as_of
-
-    def stop(self) -> None:
-        """End all waits, and those to come: this server stops."""
-        self._stopping = True
-        self._database.signals.tell([_STOP])
 
     # Freshness for those who don't wait
 
@@ -227,7 +214,7 @@ class Waiting:
         return _Search(self, account, wish, inbox, Matcher(wish.criteria))
 
     def _length(self, wish: Wish) -> float:
-        return min(max(timedelta(), wish.timeout), self._longest).total_seconds()
+        return min(max(timedelta(), wish.timeout), self._lookout.longest).total_seconds()
 
     async def _satisfied(self, search: "_Search", length: float) -> list[Email] | None:
         """What was waited for; None when it did not come within `length` seconds."""
@@ -237,24 +224,19 @@ class Waiting:
         connectors = await self._connectors(search.account, [wish.inbox_id] if wish.inbox_id else ())
         async with self._database.reading() as tx:
             inboxes = await tx.inboxes.positions(search.account, wish.inbox_id)
-        topics = [_STOP, *(f"inbox:{inbox}" for inbox in inboxes)]
+        topics = (f"inbox:{inbox}" for inbox in inboxes)
         asked = {connector.id: asyncio.Event() for connector in connectors}
         places = asyncio.Semaphore(_AT_ONCE)
         asking = (self._keep_asking(one, wish.delay, asked[one.id], places) for one in connectors if length)
-        with self._database.signals.listen(*topics) as listener:
+        left = timedelta(seconds=deadline - clock())
+        with self._lookout.on(*topics, timeout=left) as news:
             async with _beside(asking):
                 if length and wish.wants_the_newest:
                     await _all_set(asked.values(), min(PATIENCE, length))
-                while True:
-                    found = await search.look()
-                    if found is not None:
-                        return found
-                    left = deadline - clock()
-                    if self._stopping:
-                        raise Unavailable("this server stops just now: ask again in a moment")
-                    if left <= 0:
+                while (found := await search.look()) is None:
+                    if not await news.more():
                         return None
-                    await listener.next(min(LOOK_AGAIN, left))
+                return found
 
     async def judge(self, account: AccountId, matcher: Matcher, email: Email) -> str | None:
         """Why an email is not what is waited for; None when it is."""

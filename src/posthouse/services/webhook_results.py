@@ -61,7 +61,7 @@ class WebhookResults:
     async def wait(self, account: AccountId, webhook_id: WebhookId, count: int, timeout: timedelta) -> list[Result]:
         """The results of a webhook, oldest first, once there are so many. Raises NoMatchInTime, NotFound and
         Unavailable."""
-        with self._lookout.on(f"webhook:{webhook_id}", timeout) as news:
+        with self._lookout.on(f"webhook:{webhook_id}", timeout=timeout) as news:
             while True:
                 async with self._database.reading() as tx:
                     await _require_webhook(tx, account, webhook_id)
