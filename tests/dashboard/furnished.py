@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from posthouse.model.connectors import Connector, ImapSettings, Security, SmtpSettings, SyncSettings
 from posthouse.model.mail import EmailQuery, Outgoing
 from posthouse.model.standing import State
-from posthouse.model.values import Secret, Slice, Sort, utc_now
-from posthouse.services.connectors import NewConnector
+from posthouse.model.values import Slice, Sort, utc_now
 from posthouse.services.webhooks import NewWebhook
+from posthouse.simulator import User
 from posthouse.simulator.demo_mail import demo_messages
 
+from .linked import a_user, link
 from .visiting import House, Visitor
 
 _PATIENCE = 20.0
@@ -31,9 +30,12 @@ class Furnished:
 async def furnish(house: House, visitor: Visitor) -> Furnished:
     """Make all of it for this visitor, by the services, and wait until it is there."""
     account = visitor.account.id
-    orders = await _link(house, visitor, "Orders", "orders@lantern.example", mail=True)
-    support = await _link(house, visitor, "Support", "support@lantern.example", right=False)
-    await _link(house, visitor, "Old shop", "old@lantern.example", enabled=False)
+    desk = a_user(house, "orders@lantern.example")
+    _deliver_mail(house, desk)
+    orders = await link(house, visitor, desk, name="Orders", live=True)
+    locked = a_user(house, "support@lantern.example")
+    support = await link(house, visitor, locked, name="Support", live=True, password="not this one")
+    await link(house, visitor, a_user(house, "old@lantern.example"), name="Old shop", live=True, enabled=False)
     webhook = await house.services.webhooks.create(
         account, NewWebhook(url="http://127.0.0.1:9/orders", name="Order desk"), orders.inbox_id
     )
@@ -77,31 +79,10 @@ async def furnish(house: House, visitor: Visitor) -> Furnished:
     )
 
 
-async def _link(
-    house: House,
-    visitor: Visitor,
-    name: str,
-    address: str,
-    *,
-    mail: bool = False,
-    right: bool = True,
-    enabled: bool = True,
-) -> Connector:
-    house.provider.add_user(address, "sesame")
-    for number, message in enumerate(demo_messages(address, utc_now()) if mail else ()):
+def _deliver_mail(house: House, user: User) -> None:
+    for number, message in enumerate(demo_messages(user.address, utc_now())):
         if number not in _IN_RARE_LETTERS:
-            house.provider.deliver(address, message)
-    password = Secret("sesame" if right else "sesame?")
-    where: dict[str, Any] = {"host": "127.0.0.1", "security": Security.PLAIN, "username": address, "password": password}
-    wish = NewConnector(
-        name=name,
-        email_address=address,
-        enabled=enabled,
-        imap=ImapSettings(port=house.provider.imap_port, **where),
-        smtp=SmtpSettings(port=house.provider.smtp_port, **where),
-        sync=SyncSettings(enabled=True, interval=timedelta(minutes=5)),
-    )
-    return await house.services.connectors.create(visitor.account.id, wish)
+            house.provider.deliver(user.address, message)
 
 
 async def _until(so: Callable[[], Any]) -> None:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from posthouse.config import Settings
 from posthouse.services.inboxes import NewInbox
 
-from .posted import a_mailbox
+from .linked import a_mailbox
 from .visiting import Client, House, Visitor, assert_accessible
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

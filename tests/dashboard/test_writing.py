@@ -14,7 +14,7 @@ from posthouse.model.mail import SendState, SentEmail
 from posthouse.model.values import Slice, Sort, utc_now
 from posthouse.services.inboxes import NewInbox
 
-from .posted import a_mailbox
+from .linked import a_mailbox
 from .visiting import Client, House, Visitor, assert_accessible, assert_fits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,13 +8,14 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from mailboxes import both_ways
 from posthouse.app import App, build
 from posthouse.config import Settings
 from posthouse.model.accounts import Account
-from posthouse.model.connectors import Connector, ImapSettings, Security, SmtpSettings
+from posthouse.model.connectors import Connector
 from posthouse.model.events import Entry
 from posthouse.model.mail import Email, EmailQuery, Inbox, Outgoing, SentEmail
-from posthouse.model.values import InboxId, Secret, Slice, utc_now
+from posthouse.model.values import InboxId, Slice, utc_now
 from posthouse.services import Services
 from posthouse.services.connectors import NewConnector
 from posthouse.services.inboxes import NewInbox
@@ -57,18 +58,8 @@ class Post:
         """A connector to a new mailbox at the provider."""
         address = f"{name}@provider.example"
         self.provider.add_user(address, PASSWORD)
-        common: dict[str, Any] = {
-            "host": "127.0.0.1",
-            "security": Security.PLAIN,
-            "username": address,
-            "password": Secret(PASSWORD),
-        }
-        wish = NewConnector(
-            name=name,
-            email_address=address,
-            imap=ImapSettings(port=self.provider.imap_port, **common) if imap else None,
-            smtp=SmtpSettings(**{"port": self.provider.smtp_port, **common, **smtp}),
-        )
+        by_imap, by_smtp = both_ways(self.provider, address, PASSWORD, **smtp)
+        wish = NewConnector(name=name, email_address=address, imap=by_imap if imap else None, smtp=by_smtp)
         return await self.services.connectors.create(self.account.id, wish)
 
     async def send(self, inbox: InboxId, *to: str, **wish: Any) -> SentEmail:
