@@ -14,21 +14,8 @@ from starlette.exceptions import HTTPException
 
 from posthouse.api.operations import Catalogue
 from posthouse.api.wire.common import ErrorBody
-from posthouse.model import errors
-from posthouse.model.errors import PosthouseError, RemoteError
+from posthouse.model.errors import PosthouseError, RemoteError, Unauthorized
 from posthouse.model.values import utc_now
-
-STATUSES: dict[type[PosthouseError], int] = {
-    errors.Invalid: 400,
-    errors.Unauthorized: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.NoMatchInTime: 408,
-    errors.Conflict: 409,
-    errors.TooLarge: 413,
-    errors.Unavailable: 503,
-    errors.RemoteError: 502,
-}
 
 # The clients' vocabulary, as far as it goes; what it has no word for is built like its words.
 _CODES = {
@@ -63,24 +50,16 @@ def _writable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def status_of(error: PosthouseError) -> int:
-    """The status of the nearest kin in the table."""
-    for kind in type(error).__mro__:
-        if kind in STATUSES:
-            return STATUSES[kind]
-    return 500
-
-
 def tell_failures(app: FastAPI, known: Catalogue) -> None:
     """Make `app` answer every expected failure in our shape. A bug is not expected: see `Edge`."""
 
     async def tell_ours(request: Request, error: PosthouseError) -> Response:
         headers = {}
-        if isinstance(error, errors.Unauthorized):
+        if isinstance(error, Unauthorized):
             headers["WWW-Authenticate"] = "ApiKey"  # RFC 9110 §11.6.1: a 401 must say how
         if isinstance(error, RemoteError) and error.retry_after is not None:
             headers["Retry-After"] = str(max(1, round(error.retry_after.total_seconds())))
-        return failure(request.scope["path"], status_of(error), error.message, headers)
+        return failure(request.scope["path"], error.status, error.message, headers)
 
     async def tell_invalid(request: Request, error: RequestValidationError) -> Response:
         return failure(request.scope["path"], 400, complaint(error.errors()))

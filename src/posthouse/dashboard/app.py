@@ -35,7 +35,6 @@ from posthouse.dashboard import (
 from posthouse.dashboard.render import BASE, environment
 from posthouse.dashboard.static import Static
 from posthouse.dashboard.visit import Answering, NotSignedIn, Visitor
-from posthouse.model import errors
 from posthouse.model.errors import PosthouseError
 from posthouse.model.figures import ShownSetting
 from posthouse.services import Services
@@ -66,15 +65,6 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_STATUSES: dict[type[PosthouseError], int] = {
-    errors.Unauthorized: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.TooLarge: 413,
-    errors.Unavailable: 503,
-    errors.RemoteError: 502,
-}
 
 
 def create_dashboard(
@@ -94,11 +84,8 @@ def create_dashboard(
     app.mount(BASE, _Guarded(pages))
 
     @app.get("/", include_in_schema=False)
-    async def front_door() -> Response:
-        return RedirectResponse(f"{BASE}/connectors", 303)
-
     @app.get(BASE, include_in_schema=False)
-    async def front_door_of_the_pages() -> Response:
+    async def front_door() -> Response:
         return RedirectResponse(f"{BASE}/connectors", 303)
 
 
@@ -135,8 +122,7 @@ def _tell_failures(pages: FastAPI) -> None:
 
     async def tell_ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, PosthouseError)
-        status = next((_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES), 400)
-        return _failed(request, status, error.message)
+        return _failed(request, error.status, error.message)
 
     async def tell_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

@@ -42,7 +42,9 @@ class Stage(StrEnum):
 
 
 class PosthouseError(Exception):
-    """Something expected went wrong; `message` may be shown to the user."""
+    """Something expected went wrong; `message` may be shown to the user. `status` is what HTTP calls its kind."""
+
+    status = 500
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -57,25 +59,37 @@ class PosthouseError(Exception):
 class Invalid(PosthouseError):
     """What was asked for cannot be; the message names what to change."""
 
+    status = 400
+
 
 class Unauthorized(PosthouseError):
     """No key was given, or one that is not known."""
+
+    status = 401
 
 
 class Forbidden(PosthouseError):
     """The caller is known and may not do this."""
 
+    status = 403
+
 
 class NotFound(PosthouseError):
     """It does not exist, or belongs to somebody else: the two are never told apart."""
+
+    status = 404
 
 
 class NoMatchInTime(PosthouseError):
     """What was waited for has not come in time; the message says what came instead, and how fresh we are."""
 
+    status = 408
+
 
 class Conflict(PosthouseError):
     """It exists already, or is in use."""
+
+    status = 409
 
 
 class Cancelled(Conflict):
@@ -85,14 +99,19 @@ class Cancelled(Conflict):
 class TooLarge(PosthouseError):
     """It is over a limit of ours; the message names the limit."""
 
+    status = 413
+
 
 class Unavailable(PosthouseError):
     """Our own database does not answer just now; asking again in a moment is right."""
+
+    status = 503
 
 
 class RemoteError(PosthouseError):
     """A server that we talk to for the user failed us."""
 
+    status = 502
     transient = False
     stage = Stage.CONNECTION
 
