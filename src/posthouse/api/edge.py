@@ -39,7 +39,7 @@ class Edge:
         if answer.head:
             scope = {**scope, "method": "GET"}  # RFC 9110 §9.3.2: a GET without its content
         try:
-            await self._app(scope, _Measured(receive, self._largest_body).receive, answer.send)
+            await self._app(scope, _Measured(scope, receive, self._largest_body).receive, answer.send)
         except Exception:
             log.exception("a request failed by a fault of ours", method=scope["method"], path=scope["path"])
             if answer.started:
@@ -55,30 +55,31 @@ class Edge:
         if operation is not None and operation not in self._built:
             message = f"{operation.name} ({method} {operation.path}) is known, and not built yet"
             return failure(path, 501, f"{message}: {why}" if (why := why_not(operation)) else message)
-        length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and int(length) > self._largest_body:
-            return failure(path, 413, _too_large(self._largest_body), {"Connection": "close"})
         return None
 
 
-def _too_large(most: int) -> str:
-    return f"The body of a request may have at most {most} bytes"
-
-
 class _Measured:
-    """A request's body, that breaks off where it gets too large."""
+    """A request's body, that breaks off where it gets too large: before its first byte when it says so itself. Whoever
+    reads it tells, as JSON or on a page."""
 
-    def __init__(self, receive: Receive, most: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, most: int) -> None:
+        length = Headers(scope=scope).get("content-length", "")
+        self._declared = int(length) if length.isdecimal() else 0
         self._receive = receive
         self._most = most
         self._seen = 0
 
     async def receive(self) -> Message:
+        self._refuse_over(self._declared)
         message = await self._receive()
         self._seen += len(message.get("body", b""))
-        if self._seen > self._most:
-            raise HTTPException(413, _too_large(self._most), {"Connection": "close"})
+        self._refuse_over(self._seen)
         return message
+
+    def _refuse_over(self, size: int) -> None:
+        if size > self._most:
+            words = f"The body of a request may have at most {self._most} bytes"
+            raise HTTPException(413, words, {"Connection": "close"})
 
 
 class _Answer:
