@@ -17,6 +17,12 @@ messages = Counter("posthouse_messages_filed", "Messages that have become emails
 message_bytes = Counter("posthouse_message_bytes_filed", "Bytes of the messages that were filed.", registry=registry)
 sends = Counter("posthouse_sends", "Sends that have ended, by how.", ["state"], registry=registry)
 sessions = Gauge("posthouse_sessions", "Sessions at mailboxes that are kept open.", registry=registry)
+mailbox_logins = Counter(
+    "posthouse_mailbox_logins", "Sign-ins to mailboxes that were tried.", ["provider"], registry=registry
+)
+mailbox_commands = Counter(
+    "posthouse_mailbox_commands", "IMAP commands that were said to mailboxes.", ["provider"], registry=registry
+)
 waits = Counter("posthouse_waits", "Waits for mail that have ended, by how.", ["outcome"], registry=registry)
 wait_seconds = Histogram(
     "posthouse_wait_seconds",

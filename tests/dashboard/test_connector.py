@@ -27,6 +27,14 @@ async def test_the_page_tells_all_but_the_passwords(house: House, ann: Visitor, 
     assert "Only when somebody asks for it." in page
 
 
+async def test_the_page_tells_what_was_asked_of_the_mailbox_today(house: House, ann: Visitor, client: Client) -> None:
+    made = await link(house, ann, a_user(house))
+    assert "Asked today" not in (await client.get(f"/connectors/{made.id}")).text
+    await house.services.sync.run(ann.account.id, made.id)
+    page = (await client.get(f"/connectors/{made.id}")).text
+    assert re.search(r"<dt>Asked today</dt><dd>1 sign-in, \d+ commands, 0 B</dd>", page)
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -10,6 +10,7 @@ from posthouse.engine.rounds import Rounds
 from posthouse.engine.watcher import Watcher
 from posthouse.model.connectors import SyncSettings
 from posthouse.model.errors import CredentialsRefused, Deferred, PosthouseError, Unavailable, Unreachable
+from posthouse.model.events import Transcript
 from posthouse.model.standing import Mode, MomentKind, Pace, State
 from posthouse.model.values import Backoff, utc_now
 from posthouse.services import watching as watching_module
@@ -76,7 +77,7 @@ async def test_freshness_is_proved_by_the_servers_word_and_only_by_it(house: Hou
 async def test_a_proof_ends_the_problem_that_a_process_has_noted_which_others_took_for_dead(house: House) -> None:
     async with house.watched():
         late = Unreachable("the server broke the connection off")
-        await house.process().sync.note_failure(house.connector, late, [])
+        await house.process().sync.note_failure(house.connector, late, Transcript())
         assert (await house.standing()).problem == late.message
 
         async def over() -> bool:

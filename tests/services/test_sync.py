@@ -317,7 +317,7 @@ async def test_a_days_budget_is_kept_and_the_rest_comes_the_next_day(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = len(a_message(1))
-    monkeypatch.setattr(fetching, "budget_of", lambda _host: Budget("Example", 4 * size))
+    monkeypatch.setattr(fetching, "budget_of", lambda _host: Budget(provider="Example", daily_bytes=4 * size))
     house.server.add(*(a_message(n) for n in range(1, 7)))
     first = await house.sync()
     assert len(first.email_ids) == 4

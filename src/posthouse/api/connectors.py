@@ -233,7 +233,8 @@ async def check_imap_connection(
         settings = changes.to_domain(settings)
     if settings is None:
         raise NotFound("this connector has no IMAP connection to test: create one, or send its settings")
-    return ConnectorImapConnectionTestResult.of(await house.connectors.test_imap(settings))
+    result = await house.connectors.test_imap(settings, connector_id=connector_id)
+    return ConnectorImapConnectionTestResult.of(result)
 
 
 # Its SMTP connection

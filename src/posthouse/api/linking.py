@@ -37,4 +37,5 @@ async def get_connector_imap_folders(
     saved = await house.connectors.imap(caller.id, connector_id)
     if saved is None:
         raise NotFound("this connector has no IMAP connection: create one, or send its settings")
-    return [ConnectorFolderDto.of(folder) for folder in await house.connectors.folders(saved.settings)]
+    found = await house.connectors.folders(saved.settings, connector_id=connector_id)
+    return [ConnectorFolderDto.of(folder) for folder in found]

@@ -114,7 +114,7 @@ async def test_connection(visit: Visit, connector_id: UUID, kind: ThisKind) -> R
         if visit.htmx:
             return visit.page("connector/_problems.html", problems=reading.problems)
         return _page(visit, made, kind, old, fields, reading.problems)
-    trial = _begin(visit, reading.settings)
+    trial = _begin(visit, made, reading.settings)
     if visit.htmx:
         return stream(visit, _shown(visit, trial))
     async for _ in trial.conversation.changes():
@@ -127,11 +127,13 @@ async def _shown(visit: Visitor, trial: Trial) -> AsyncGenerator[str, None]:
         yield event(visit.render("connector/_trial.html", trial=trial))
 
 
-def _begin(visit: Visitor, settings: ImapSettings | SmtpSettings) -> Trial:
+def _begin(visit: Visitor, made: Connector, settings: ImapSettings | SmtpSettings) -> Trial:
     connectors, begin = visit.services.connectors, visit.services.conversations.begin
     if isinstance(settings, ImapSettings):
         imap = settings
-        return Trial("IMAP", imap, begin(visit.account.id, lambda ear: connectors.test_imap(imap, ear)))
+        return Trial(
+            "IMAP", imap, begin(visit.account.id, lambda ear: connectors.test_imap(imap, ear, connector_id=made.id))
+        )
     smtp = settings
     return Trial("SMTP", smtp, begin(visit.account.id, lambda ear: connectors.test_smtp(smtp, ear)))
 

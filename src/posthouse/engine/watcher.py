@@ -120,7 +120,7 @@ class Watcher:
                     if self._resting and error.retry_after is None and self._now() - began > SURVIVED:
                         await self._watching.note(self._id, MomentKind.DISCONNECTED, error.message)
                         return _jittered(_SHORT)
-                    await self._sync.note_failure(brief.connector, error, session.transcript.lines)
+                    await self._sync.note_failure(brief.connector, error, session.transcript)
                     raise
                 finally:
                     self._leave_the_rounds()
@@ -288,7 +288,9 @@ class Watcher:
         if seen is None or (found.uid_validity, found.next_uid) != (seen.uid_validity, seen.next_uid):
             return True
         self._heard()
-        self._watching.fresh(self._id, asked, due_at=self._now() + pause)
+        used = session.transcript.uncounted
+        self._watching.fresh(self._id, asked, due_at=self._now() + pause, used=used)
+        session.transcript.counted(used)
         return False
 
     async def _missed(self, brief: Brief) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from posthouse.model.budgets import Usage
 from posthouse.model.errors import Cancelled, FolderMissing, NotFound, RemoteError, Stage
 from posthouse.model.hearing import Ear, Reached, Said, deaf
 from posthouse.model.values import AccountId, ConnectorId, EmailId, EventId, InboxId
@@ -100,7 +101,8 @@ class Transcript:
     """What was said on a connection, line by line, secrets masked by those who write it.
 
     Bounded: the first `head` lines and the last `tail` are kept, so that neither the sign-in nor the end is lost
-    to a long transfer between them. An ear hears all of it, and the stages that the connection reaches.
+    to a long transfer between them. An ear hears all of it, and the stages that the connection reaches. Sign-ins and
+    commands are counted until they are written down elsewhere.
     """
 
     head: int = 400
@@ -110,6 +112,8 @@ class Transcript:
     _first: list[str] = field(default_factory=list)
     _last: list[str] = field(default_factory=list)
     _left_out: int = 0
+    _logins: int = 0
+    _commands: int = 0
 
     def note(self, line: str) -> None:
         if not line.isprintable():
@@ -128,6 +132,21 @@ class Transcript:
         if stage is not self._stage:
             self._stage = stage
             self._ear(Reached(stage))
+
+    def count_command(self, *, login: bool) -> None:
+        """A command has been said; `login`, by which we sign in."""
+        self._commands += 1
+        self._logins += login
+
+    @property
+    def uncounted(self) -> Usage:
+        """What has been asked of the server, and is not written down."""
+        return Usage(logins=self._logins, commands=self._commands)
+
+    def counted(self, used: Usage) -> None:
+        """So much of that is written down."""
+        self._logins -= used.logins
+        self._commands -= used.commands
 
     @contextmanager
     def heard_by(self, ear: Ear) -> Iterator[None]:

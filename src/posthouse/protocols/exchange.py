@@ -67,6 +67,14 @@ def unheard(_line: str) -> None:
     """The note-taker of a conversation that nobody logs."""
 
 
+Count = Callable[[str], None]
+"""Is told the name of each command that is said."""
+
+
+def uncounted(_verb: str) -> None:
+    """Nobody counts the commands."""
+
+
 class ProtocolError(Exception):
     """The conversation went wrong. The text is for people and holds no secret."""
 

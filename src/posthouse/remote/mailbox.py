@@ -13,9 +13,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, S
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from mmap import ACCESS_READ, mmap
 from typing import BinaryIO, TypeVar, cast
 
+from posthouse import metrics
+from posthouse.model.budgets import budget_of
 from posthouse.model.connectors import ImapSettings, Security
 from posthouse.model.errors import FolderMissing, Garbled, Invalid, PosthouseError, RemoteError, Stage, Unreachable
 from posthouse.model.events import Transcript
@@ -42,6 +45,7 @@ _HEADER = ("UID", "INTERNALDATE", "RFC822.SIZE", "BODY.PEEK[HEADER]")
 _SIZE = ("UID", "INTERNALDATE", "RFC822.SIZE")
 _IDENTITY = ("UID", "INTERNALDATE", "RFC822.SIZE", "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
 
+_SIGNING_IN = frozenset({"LOGIN", "AUTHENTICATE"})
 _US = {"name": "Posthouse"}
 _AGAIN = (1.0, 1.7, 2.9)  # seconds before we ask again for what a lagging replica has announced and not got yet
 _MOST_REFUSED = 3  # single messages that a server may be unable to give before we doubt the server
@@ -136,6 +140,7 @@ class ImapMailbox:
         self._session = Session(
             limits=Limits(literal=most, response=most + 10 * 1024 * 1024),
             note=transcript.note,
+            count=partial(_count, transcript, budget_of(stream.host).provider or "other"),
             open_spill=_open_spill,
         )
 
@@ -450,6 +455,14 @@ class ImapMailbox:
 
     async def _run(self, exchange: Exchange[T]) -> T:
         return await self._stream.run(exchange, within=self._bounds.command)
+
+
+def _count(transcript: Transcript, provider: str, verb: str) -> None:
+    login = verb in _SIGNING_IN
+    transcript.count_command(login=login)
+    metrics.mailbox_commands.labels(provider).inc()
+    if login:
+        metrics.mailbox_logins.labels(provider).inc()
 
 
 def _open_spill(_size: int) -> BinaryIO:

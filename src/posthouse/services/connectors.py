@@ -22,6 +22,7 @@ from posthouse.model.mail import Submission
 from posthouse.model.standing import NO_PROBLEM
 from posthouse.model.sync import Folder, Mailbox
 from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, InboxId, Page, Slice, new_id
+from posthouse.services.budget import count_visit
 from posthouse.services.inboxes import NewInbox, add_inbox
 from posthouse.services.required import require_connector, require_inbox
 from posthouse.store.database import Database, Transaction
@@ -263,13 +264,17 @@ class Connectors:
 
     # Testing: a failure is a result here, not an error
 
-    async def test_imap(self, settings: ImapSettings, ear: Ear = deaf) -> TestResult:
+    async def test_imap(
+        self, settings: ImapSettings, ear: Ear = deaf, *, connector_id: ConnectorId | None = None
+    ) -> TestResult:
         """Sign in with these settings and open the folder; nothing is read and nothing changed. `ear` hears the
-        conversation and its stages while it goes on."""
+        conversation and its stages while it goes on; what is asked is counted for the connector whose settings they
+        are."""
 
         self._check_search_terms(settings.search_terms)
+        transcript = Transcript()
 
-        async def try_out(transcript: Transcript) -> str:
+        async def try_out() -> str:
             mailbox = await self._open_mailbox(settings, transcript)
             try:
                 seen = await mailbox.select(settings.folder)
@@ -277,26 +282,37 @@ class Connectors:
                 await mailbox.close()
             return f"signed in at {settings.host} and opened {seen.folder}: {seen.exists} messages"
 
-        return await _tested(try_out, ear)
+        result = await _tested(try_out, transcript, ear)
+        if connector_id is not None:
+            await count_visit(self._database, connector_id, transcript, self._now)
+        return result
 
     async def test_smtp(self, settings: SmtpSettings, ear: Ear = deaf) -> TestResult:
         """Sign in with these settings; nothing is sent. `ear` as in `test_imap`."""
 
-        async def try_out(transcript: Transcript) -> str:
+        transcript = Transcript()
+
+        async def try_out() -> str:
             submission = await self._open_submission(settings, transcript)
             await submission.close()
             ready = f"{settings.host} is ready, without sign-in"
             return f"signed in at {settings.host}" if settings.username else ready
 
-        return await _tested(try_out, ear)
+        return await _tested(try_out, transcript, ear)
 
-    async def folders(self, settings: ImapSettings) -> list[Folder]:
-        """The folders that a server has for these settings. Raises RemoteError, Invalid."""
-        mailbox = await self._open_mailbox(settings, Transcript())
+    async def folders(self, settings: ImapSettings, *, connector_id: ConnectorId | None = None) -> list[Folder]:
+        """The folders that a server has for these settings; what is asked is counted as in `test_imap`. Raises
+        RemoteError, Invalid."""
+        transcript = Transcript()
         try:
-            return await mailbox.list_folders()
+            mailbox = await self._open_mailbox(settings, transcript)
+            try:
+                return await mailbox.list_folders()
+            finally:
+                await mailbox.close()
         finally:
-            await mailbox.close()
+            if connector_id is not None:
+                await count_visit(self._database, connector_id, transcript, self._now)
 
     # Events
 
@@ -360,11 +376,10 @@ def _signal(tx: Transaction, connector_id: ConnectorId) -> None:
     tx.signal("connectors")
 
 
-async def _tested(try_out: Callable[[Transcript], Awaitable[str]], ear: Ear) -> TestResult:
-    transcript = Transcript()
+async def _tested(try_out: Callable[[], Awaitable[str]], transcript: Transcript, ear: Ear) -> TestResult:
     try:
         with transcript.heard_by(ear):
-            message = await try_out(transcript)
+            message = await try_out()
     except RemoteError as error:
         return TestResult(success=False, message=error.message, stage=error.stage, logs=tuple(transcript.lines))
     except PosthouseError as error:

@@ -18,7 +18,7 @@ from uuid import UUID
 import structlog
 
 from posthouse import metrics
-from posthouse.model.budgets import budget_of
+from posthouse.model.budgets import Usage, budget_of
 from posthouse.model.connectors import Connector
 from posthouse.model.errors import Deferred, PosthouseError
 from posthouse.model.sync import (
@@ -161,7 +161,7 @@ class Fetching:
 
     async def file(self, tx: Transaction, arrivals: Sequence[tuple[Run, Arrived]]) -> list[Run]:
         """File what has arrived for these connectors, a run each, in this transaction. The runs for which it is filed:
-        the others are no longer where their folders were left."""
+        the others are no longer where their folders were left. Its bytes are counted with the end of the run."""
         places = await tx.folders.several({run.connector.id: run.folder for run, _ in arrivals})
         lots = [
             _Lot(run, place, arrived.uids, arrived.prepared, arrived.identities)
@@ -172,9 +172,7 @@ class Fetching:
             return []
         taken = await self._take_in(tx, lots)
         await tx.folders.advance({lot.place.number: lot.uids[-1] + 1 for lot in lots})
-        sizes = {run.connector.id: arrived.size for run, arrived in arrivals}
         filed = [lot.run for lot in lots]
-        await tx.standings.count_usage({run.connector.id: sizes[run.connector.id] for run in filed}, self._now().date())
         for run, its in zip(filed, taken, strict=True):
             run.email_ids = list(its.new)
             run.complete = run.proves_freshness = True
@@ -253,7 +251,7 @@ class Fetching:
         if budget.daily_bytes is None:
             return identities
         async with self._database.reading() as tx:
-            left = budget.left(await tx.standings.bytes_used(run.connector.id, self._now().date()))
+            left = budget.bytes_left(await tx.standings.usage(run.connector.id, self._now().date()))
         assert left is not None
         totals = accumulate(identity.size for identity in identities)
         return [identity for identity, total in zip(identities, totals, strict=True) if total <= left]
@@ -328,7 +326,7 @@ class Fetching:
             elif wanted.move_cursor:
                 cursor = replace(place.cursor, next_uid=wanted.first_missing)
                 await tx.folders.keep(run.connector.id, cursor, era=place.era)
-            await tx.standings.count_usage({run.connector.id: size}, self._now().date())
+            await tx.standings.count_usage({run.connector.id: Usage(bytes=size)}, self._now().date())
         run.advance.count(filed=len(uids))
         metrics.messages.inc(len(taken.new))
         metrics.message_bytes.inc(size)

@@ -7,7 +7,8 @@ one that is not stays UNKNOWN: it may have been sent all the same, and is not se
 A copy is filed where the server does not do so by itself, and never a second one: its Message-ID is looked for first.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from posthouse.model.mail import SendState, SentEmail
 from posthouse.model.outbox import Errand
 from posthouse.model.sync import Mailbox
 from posthouse.model.values import Clock
+from posthouse.services.budget import count_visit, require_login
 from posthouse.services.delivering import GIVEN, send_event
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database
@@ -74,17 +76,13 @@ class SentFolder:
         async with self._database.reading() as tx:
             if await tx.mail.has_message_id(sent.inbox_id, sent.message_id, sent.created_at):
                 return "in the inbox, to which it was sent as well"
-        mailbox = await self._opened(sent, Transcript())
-        if mailbox is None:
-            return None
         try:
-            folder = await mailbox.sent_folder()
-            if folder is not None and await mailbox.holds(folder, sent.message_id):
-                return f"in the folder {folder}"
-        except RemoteError as error:
+            async with self._session(sent, Transcript()) as mailbox:
+                folder = await mailbox.sent_folder() if mailbox is not None else None
+                if mailbox is not None and folder is not None and await mailbox.holds(folder, sent.message_id):
+                    return f"in the folder {folder}"
+        except PosthouseError as error:
             log.info("can't look for what may have been sent", sent=str(sent.id), why=error.message)
-        finally:
-            await mailbox.close()
         return None
 
     async def file(self, errand: Errand, sent: SentEmail) -> None:
@@ -109,32 +107,36 @@ class SentFolder:
                 await tx.events.add(send_event(connector, status_of(problem), 0, words, transcript.text or None, now))
 
     async def _file(self, sent: SentEmail, transcript: Transcript) -> None:
-        mailbox = await self._opened(sent, transcript, strictly=True)
-        if mailbox is None:
-            return
-        try:
+        async with self._session(sent, transcript) as mailbox:
+            if mailbox is None:
+                return
             folder = await mailbox.sent_folder()
             known = [id for id in (sent.message_id, sent.also_known_as) if id]
             if folder is None or any([await mailbox.holds(folder, one) for one in known]):
                 return
             await mailbox.append(folder, await self._blobs.get(sent.stored), sent.sent_at or sent.created_at)
             log.info("filed a copy", sent=str(sent.id), folder=folder)
-        finally:
-            await mailbox.close()
 
-    async def _opened(self, sent: SentEmail, transcript: Transcript, *, strictly: bool = False) -> Mailbox | None:
-        """The connector's mailbox; None where it has none that can be used. `strictly` raises RemoteError."""
+    @asynccontextmanager
+    async def _session(self, sent: SentEmail, transcript: Transcript) -> AsyncIterator[Mailbox | None]:
+        """The connector's mailbox, until the block ends; None where none can be used. Raises RemoteError."""
         async with self._database.reading() as tx:
             connector: Connector | None = None
             if sent.connector_id is not None:
                 connector = await tx.connectors.by_id(sent.connector_id)
             connection = await tx.connectors.imap(connector.id) if connector else None
-        if connector is None or not connector.enabled or connection is None or not connection.settings.enabled:
-            return None
+            if connector is None or not connector.enabled or connection is None or not connection.settings.enabled:
+                connection = None
+            else:
+                await require_login(tx, connector.id, connection.settings.host, self._now)
+        if connector is None or connection is None:
+            yield None
+            return
         try:
-            return await self._open_mailbox(connection.settings, transcript)
-        except PosthouseError as error:
-            if strictly:
-                raise
-            log.info("can't look for what may have been sent", sent=str(sent.id), why=error.message)
-            return None
+            mailbox = await self._open_mailbox(connection.settings, transcript)
+            try:
+                yield mailbox
+            finally:
+                await mailbox.close()
+        finally:
+            await count_visit(self._database, connector.id, transcript, self._now)

@@ -7,7 +7,7 @@ process lends its session to the others. Every run leaves an event, and says how
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from posthouse import metrics
+from posthouse.model.budgets import NOTHING_USED, Usage
 from posthouse.model.connectors import Connector, ImapSettings
 from posthouse.model.errors import (
     Cancelled,
@@ -34,6 +35,7 @@ from posthouse.model.hearing import Ear, deaf
 from posthouse.model.standing import NO_PROBLEM, Moment, MomentKind, Standing
 from posthouse.model.sync import Mailbox, Snapshot, SyncOutcome, Wake
 from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, new_id
+from posthouse.services.budget import count_usage, require_login
 from posthouse.services.desk import Desk, Session
 from posthouse.services.fetching import Arrived, Batches, Fetching, Run
 from posthouse.services.intake import Intake
@@ -78,12 +80,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """A run that is over: what was asked of it, what was said meanwhile, and what it failed by."""
+    """A run that is over: what was asked of it, what was said meanwhile, what it failed by, and what was asked of the
+    mailbox and is not written down yet."""
 
     run: Run
     asked: Asked
     lines: Sequence[str]
     error: Exception | None = None
+    used: Usage = NOTHING_USED
 
     @property
     def failure(self) -> str | None:
@@ -138,6 +142,7 @@ class Sync:
         self._fetching = Fetching(database, intake, now, batches)
         self._pushes = Together(database, self._file_pushes)
         self._failures = Together(database, self._note_failures)
+        self._goodbyes = Together(database, self._count_goodbyes)
         self._open_mailbox = open_mailbox
         self._now = now
         self._turns: WeakValueDictionary[ConnectorId, asyncio.Lock] = WeakValueDictionary()
@@ -197,9 +202,9 @@ class Sync:
         transcript = Transcript(head=_KEPT_LINES, tail=_KEPT_LINES)
         settings = await self._settings(connector)
         try:
-            mailbox = await self._open_mailbox(settings, transcript)
+            mailbox = await self._opened(connector, settings, transcript)
         except RemoteError as error:
-            await self.note_failure(connector, error, transcript.lines)
+            await self.note_failure(connector, error, transcript)
             raise
         metrics.sessions.inc()
         try:
@@ -207,6 +212,13 @@ class Sync:
         finally:
             metrics.sessions.dec()
             await mailbox.close()
+            if used := transcript.uncounted:
+                with contextlib.suppress(Unavailable):
+                    await self._goodbyes.do((connector.id, used))
+
+    async def _count_goodbyes(self, tx: Transaction, uses: Sequence[tuple[ConnectorId, Usage]]) -> Sequence[None]:
+        await count_usage(tx, _summed(uses), self._now)
+        return [None] * len(uses)
 
     @contextlib.contextmanager
     def desk(self, connector_id: ConnectorId, wanted: Wake) -> Iterator[Desk]:
@@ -233,7 +245,8 @@ class Sync:
                 raise
             session.seen = run.seen if run.proves_freshness else None
 
-        return await self._accounted(connector, asked, work, partial(session.said_since, start))
+        said = partial(session.said_since, start)
+        return await self._accounted(connector, asked, work, said, session.transcript)
 
     async def take_told(self, session: Session, connector: Connector, asked: Asked) -> SyncOutcome:
         """Run once in a session whose server has told of news. The little that came, as a rule, is filed in one
@@ -257,7 +270,8 @@ class Sync:
                     self._count(began, None)
                     return outcome
         if failed is not None:
-            return await self._accounted(connector, asked, _failing(failed), partial(session.said_since, start))
+            said = partial(session.said_since, start)
+            return await self._accounted(connector, asked, _failing(failed), said, session.transcript)
         return await self.run_in(session, connector, asked)
 
     async def _file_arrived(
@@ -266,13 +280,16 @@ class Sync:
         arrived = await self._fetching.arrived(run, session.mailbox, seen)
         if arrived is None:
             return None
-        event, push = None, _Push(_Ended(run, asked, session.said_since(start)), arrived)
+        used = session.transcript.uncounted
+        ended = _Ended(run, asked, session.said_since(start), used=used + Usage(bytes=arrived.size))
+        event, push = None, _Push(ended, arrived)
         with contextlib.suppress(Conflict):  # it is there already, under a cursor that has not come so far
             event = await self._pushes.do(push)
         if event is None:
             run.email_ids.clear()
             await self._fetching.drop(arrived)
             return None
+        session.transcript.counted(used)
         metrics.messages.inc(len(run.email_ids))
         metrics.message_bytes.inc(arrived.size)
         return self._outcome(push.ended, event)
@@ -287,7 +304,7 @@ class Sync:
         events = {event.connector_id: event for event in await self._note(tx, ended, standings)}
         return [events.get(push.ended.run.connector.id) for push in pushes]
 
-    async def note_failure(self, connector: Connector, error: RemoteError, lines: Sequence[str]) -> None:
+    async def note_failure(self, connector: Connector, error: RemoteError, transcript: Transcript) -> None:
         """A session could not be had, or kept: leave an event, and say how the connector stands.
 
         Nothing was synced, so that takes no lease, and is done together with what else fails at this moment: a server
@@ -295,8 +312,10 @@ class Sync:
         """
         self._count(time.monotonic(), error)
         run = Run(connector=connector, holder=uuid4(), since=None, advance=Advance(self._now))
-        ended = _Ended(run, Asked(by_itself=True), lines, error)
-        self._outcome(ended, await self._failures.do(ended))
+        ended = _Ended(run, Asked(by_itself=True), transcript.lines, error, transcript.uncounted)
+        event = await self._failures.do(ended)
+        transcript.counted(ended.used)
+        self._outcome(ended, event)
 
     async def _note_failures(self, tx: Transaction, ended: Sequence[_Ended]) -> list[ConnectorEvent]:
         return await self._note(tx, ended, await tx.standings.held([one.run.connector.id for one in ended]))
@@ -309,13 +328,13 @@ class Sync:
         async def work(run: Run) -> None:
             settings = await self._settings(connector)
             with transcript.heard_by(asked.ear):
-                mailbox = await self._open_mailbox(settings, transcript)
+                mailbox = await self._opened(connector, settings, transcript)
                 try:
                     await self._fetch(run, asked, settings, mailbox)
                 finally:
                     await mailbox.close()
 
-        return await self._accounted(connector, asked, work, lambda: transcript.lines)
+        return await self._accounted(connector, asked, work, lambda: transcript.lines, transcript)
 
     async def _fetch(self, run: Run, asked: Asked, settings: ImapSettings, mailbox: Mailbox) -> None:
         run.host = settings.host
@@ -323,6 +342,12 @@ class Sync:
         run.search_terms = settings.search_terms
         await self._fetching.sync_folder(run, mailbox)
         run.proves_freshness = run.complete and run.folder == settings.folder
+
+    async def _opened(self, connector: Connector, settings: ImapSettings, transcript: Transcript) -> Mailbox:
+        """A session at the connector's mailbox. Raises RemoteError, and Deferred when there were too many today."""
+        async with self._database.reading() as tx:
+            await require_login(tx, connector.id, settings.host, self._now)
+        return await self._open_mailbox(settings, transcript)
 
     async def _settings(self, connector: Connector) -> ImapSettings:
         if not connector.enabled:
@@ -341,6 +366,7 @@ class Sync:
         asked: Asked,
         work: Callable[[Run], Awaitable[None]],
         lines: Callable[[], Sequence[str]],
+        transcript: Transcript,
     ) -> SyncOutcome:
         """Do the work in its turn, and write down how it went."""
         async with self._turn(connector.id) as turn:
@@ -359,11 +385,12 @@ class Sync:
                     log.exception("a sync failed by a fault of ours", connector=str(connector.id))
                     error = failed
             self._count(began, error)
-            ended_run = _Ended(run, asked, lines(), error)
+            ended_run = _Ended(run, asked, lines(), error, transcript.uncounted)
             async with self._database.transaction() as tx:
                 standing = await tx.standings.find(connector.id)
                 [event] = await self._note(tx, [ended_run], {} if standing is None else {connector.id: standing})
                 await tx.claims.give_back(connector.id, run.holder)
+            transcript.counted(ended_run.used)
             turn.over = True
             return self._outcome(ended_run, event)
 
@@ -384,6 +411,8 @@ class Sync:
             if connector in before:
                 changes[connector] = await self._stand(tx, one, before[connector], now) | one.asked.moments(now)
         await tx.standings.change_all(changes)
+        uses = _summed((one.run.connector.id, one.used) for one in ended if one.run.connector.id in before)
+        await tx.standings.count_usage(uses, now.date())
         await tx.events.add_all([event for event in events if event.connector_id in before])
         return events
 
@@ -467,6 +496,13 @@ class Sync:
         with contextlib.suppress(Unavailable):
             async with self._database.transaction() as tx:
                 await tx.claims.give_back(connector, holder)
+
+
+def _summed(uses: Iterable[tuple[ConnectorId, Usage]]) -> dict[ConnectorId, Usage]:
+    total: dict[ConnectorId, Usage] = {}
+    for connector, used in uses:
+        total[connector] = total.get(connector, NOTHING_USED) + used
+    return total
 
 
 def _failing(error: Exception) -> Callable[[Run], Awaitable[None]]:

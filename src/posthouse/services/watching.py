@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from posthouse.model.budgets import NOTHING_USED, Budget, Usage, budget_of
 from posthouse.model.connectors import Connector, ImapSettings
 from posthouse.model.standing import PACE, Mode, Moment, MomentKind, Standing, State, state_of
 from posthouse.model.values import AccountId, Clock, ConnectorId
+from posthouse.services.budget import count_usage
 from posthouse.services.required import require_connector
 from posthouse.store.database import Database
 from posthouse.store.signals import Listener
@@ -52,12 +54,16 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a connector stands, for people: `expected` is how often its freshness should be proved."""
+    """How a connector stands, for people: `expected` is how often its freshness should be proved, `today` what was
+    asked of its mailbox today (UTC), of what its `budget` allows; commands of an idle session are there ten minutes
+    later."""
 
     standing: Standing
     state: State
     expected: timedelta | None
     timeline: tuple[Moment, ...]
+    today: Usage
+    budget: Budget
 
 
 class Watching:
@@ -66,6 +72,7 @@ class Watching:
         self._now = now
         self._fresh: dict[ConnectorId, datetime] = {}
         self._planned: dict[ConnectorId, datetime] = {}
+        self._used: dict[ConnectorId, Usage] = {}
         self._round, self._round_read_at = PACE.shortest, datetime.min.replace(tzinfo=UTC)
         self._heard_of: datetime | None = None
 
@@ -141,21 +148,32 @@ class Watching:
 
     # What was seen
 
-    def fresh(self, connector_id: ConnectorId, as_of: datetime, *, due_at: datetime | None = None) -> None:
+    def fresh(
+        self,
+        connector_id: ConnectorId,
+        as_of: datetime,
+        *,
+        due_at: datetime | None = None,
+        used: Usage = NOTHING_USED,
+    ) -> None:
         """The server has said at this moment that there is nothing newer than what we have. With `due_at`, this is
-        when we look next."""
+        when we look next; `used` is what was asked of the mailbox and is not written down yet."""
         self._fresh[connector_id] = as_of
         if due_at is not None:
             self._planned[connector_id] = due_at
+        if used:
+            self._used[connector_id] = self._used.get(connector_id, NOTHING_USED) + used
 
     async def flush(self) -> None:
         """Write the proofs of freshness down that have come in."""
         if self._fresh:
             proofs, self._fresh = self._fresh, {}
             planned, self._planned = self._planned, {}
+            used, self._used = self._used, {}
             async with self._database.transaction() as tx:
                 await tx.standings.prove(proofs)
                 await tx.standings.plan(planned)
+                await count_usage(tx, used, self._now)
 
     async def note(self, connector_id: ConnectorId, kind: MomentKind, text: str, *, mode: Mode | None = None) -> None:
         """Write a line into the connector's timeline; with `mode`, how it learns of new mail from now on."""
@@ -189,7 +207,9 @@ class Watching:
         """How a connector stands. Raises NotFound."""
         async with self._database.reading() as tx:
             await require_connector(tx, account, connector_id)
+            connection = await tx.connectors.imap(connector_id)
             standing = await tx.standings.get(connector_id)
+            today = await tx.standings.usage(connector_id, self._now().date())
             timeline = await tx.standings.timeline(connector_id)
         brief = await self.brief(connector_id)
         pushed = await self.round_of_the_pushed()
@@ -197,7 +217,8 @@ class Watching:
         if brief is None and standing.mode is not Mode.MANUAL:
             standing = replace(standing, mode=Mode.MANUAL)
         state = state_of(standing, self._now(), live=brief is not None, expected=expected or DEFAULT_INTERVAL)
-        return Report(standing, state, expected, tuple(timeline))
+        budget = budget_of(connection.settings.host if connection else "")
+        return Report(standing, state, expected, tuple(timeline), today, budget)
 
     async def round_of_the_pushed(self) -> timedelta:
         """How long a round takes of the process that looks after the most connectors which are pushed."""

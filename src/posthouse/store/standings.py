@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from posthouse.model.budgets import NOTHING_USED, Usage
 from posthouse.model.standing import NO_PROBLEM, Mode, Moment, MomentKind, Standing
 from posthouse.model.values import ConnectorId
 from posthouse.store.rows import Row
@@ -28,14 +29,21 @@ _HOLD = (
 )
 
 
+_USED = (usage.c.bytes, usage.c.logins, usage.c.commands)
+
+
 def _using(insert: sqlite.Insert | postgresql.Insert) -> sa.Executable:
     more = insert.on_conflict_do_update(
-        index_elements=[usage.c.connector_id, usage.c.day], set_={"bytes": usage.c.bytes + insert.excluded.bytes}
+        index_elements=[usage.c.connector_id, usage.c.day],
+        set_={column.name: column + insert.excluded[column.name] for column in _USED},
     )
-    return more.returning(usage.c.connector_id, usage.c.bytes)
+    return more.returning(usage.c.connector_id, *_USED)
 
 
 _USE = {"sqlite": _using(sqlite.insert(usage)), "postgresql": _using(postgresql.insert(usage))}
+_FIND_USE = sa.select(*_USED).where(
+    usage.c.connector_id == sa.bindparam("connector"), usage.c.day == sa.bindparam("today")
+)
 _FORGET_USE = sa.delete(usage).where(
     usage.c.connector_id == sa.bindparam("connector"), usage.c.day != sa.bindparam("today")
 )
@@ -152,17 +160,29 @@ class Standings:
         rows = (await self._connection.execute(query.limit(TIMELINE))).mappings()
         return [Moment(at=row["at"], kind=MomentKind(row["kind"]), text=row["text"]) for row in rows]
 
-    async def count_usage(self, sizes: Mapping[ConnectorId, int], day: date) -> None:
-        """Add to the bytes that connectors have fetched on a day; other days are forgotten."""
-        rows = [{"connector_id": connector, "day": day, "bytes": size} for connector, size in sizes.items()]
+    async def count_usage(self, uses: Mapping[ConnectorId, Usage], day: date) -> None:
+        """Add to what connectors, all of which are there, have asked of their mailboxes on a day; other days are
+        forgotten."""
+        rows = [
+            {"connector_id": connector, "day": day, "bytes": use.bytes, "logins": use.logins, "commands": use.commands}
+            for connector, use in sorted(uses.items())  # in one order, as everybody who takes several
+            if use
+        ]
+        if not rows:
+            return
         used = await self._connection.execute(_USE[self._connection.dialect.name], rows)
-        begun = [row.connector_id for row in used if row.bytes == sizes[row.connector_id]]
+        begun = [row.connector_id for row in used if _usage(row) == uses[row.connector_id]]
         if begun:
             await self._connection.execute(_FORGET_USE, [{"connector": connector, "today": day} for connector in begun])
 
-    async def bytes_used(self, connector: ConnectorId, day: date) -> int:
-        query = sa.select(usage.c.bytes).where(usage.c.connector_id == connector, usage.c.day == day)
-        return await self._connection.scalar(query) or 0
+    async def usage(self, connector: ConnectorId, day: date) -> Usage:
+        """What has been asked of the connector's mailbox on a day, as far as it is written down."""
+        row = (await self._connection.execute(_FIND_USE, {"connector": connector, "today": day})).first()
+        return NOTHING_USED if row is None else _usage(row)
+
+
+def _usage(row: Any) -> Usage:
+    return Usage(bytes=row.bytes, logins=row.logins, commands=row.commands)
 
 
 def standing_of(row: Row) -> Standing:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from posthouse.api.wire.common import Moment, WireModel
 from posthouse.model import standing
+from posthouse.model.budgets import Budget, Usage
 from posthouse.services.running import UnderWay
 from posthouse.services.watching import Report
 
@@ -42,11 +43,37 @@ class ConnectorMomentDto(WireModel):
         return cls(at=moment.at, kind=moment.kind.name, text=moment.text)
 
 
+class ConnectorUsageDto(WireModel):
+    """What was asked of a connector's mailbox since midnight (UTC): bytes of messages, sign-ins that were tried, and
+    commands. Beside them what is allowed, which is less than what the `provider` allows, because the mailbox's owner
+    has other programs; null where nobody counts. `maxSessions` is of sessions at the same time."""
+
+    bytes: int
+    logins: int
+    commands: int
+    provider: str | None
+    max_bytes: int | None
+    max_logins: int
+    max_sessions: int | None
+
+    @classmethod
+    def of(cls, used: Usage, budget: Budget) -> Self:
+        return cls(
+            bytes=used.bytes,
+            logins=used.logins,
+            commands=used.commands,
+            provider=budget.provider or None,
+            max_bytes=budget.daily_bytes,
+            max_logins=budget.daily_logins,
+            max_sessions=budget.sessions,
+        )
+
+
 class ConnectorStateDto(WireModel):
     """How a connector stands. `freshAsOf` is when the server last said that there is nothing newer than what we have;
     `lagSeconds` is how long ago that was, and `expectedEverySeconds` how often it should be said. `problem` holds what
     fails and what to do about it, `lastWords` what failed last even if that is over. `timeline` has the newest first,
-    a hundred lines at the most."""
+    a hundred lines at the most; `today` is what was asked of the mailbox."""
 
     connector_id: UUID
     state: ConnectorCondition
@@ -63,6 +90,7 @@ class ConnectorStateDto(WireModel):
     problem_since: Moment | None
     last_words: str | None
     timeline: list[ConnectorMomentDto]
+    today: ConnectorUsageDto
 
     @classmethod
     def of(cls, report: Report, now: datetime) -> Self:
@@ -84,6 +112,7 @@ class ConnectorStateDto(WireModel):
             problem_since=known.problem_since,
             last_words=known.last_words,
             timeline=[ConnectorMomentDto.of(moment) for moment in report.timeline],
+            today=ConnectorUsageDto.of(report.today, report.budget),
         )
 
 

@@ -11,12 +11,14 @@ from typing import TypeGuard
 from posthouse.protocols.exchange import (
     CommandRefused,
     ConnectionClosed,
+    Count,
     Exchange,
     Note,
     Receive,
     ReceiveOrWake,
     RemoteProtocolError,
     Send,
+    uncounted,
     unheard,
 )
 from posthouse.protocols.imap import commands
@@ -49,7 +51,12 @@ class Conversation:
     """What a session is made of: commands out, responses in, and what they told so far."""
 
     def __init__(
-        self, *, limits: Limits | None = None, note: Note = unheard, open_spill: OpenSpill | None = None
+        self,
+        *,
+        limits: Limits | None = None,
+        note: Note = unheard,
+        count: Count = uncounted,
+        open_spill: OpenSpill | None = None,
     ) -> None:
         self.capabilities: frozenset[str] = frozenset()
         self.last_words = ""
@@ -62,6 +69,7 @@ class Conversation:
         self._framer = Framer(self._limits, open_spill)
         self._talk = Masked(note)
         self._silent = note is unheard
+        self._count = count
         self._tags = 0
         self._received = 0  # bytes
         self._running = ""  # tag of the command under way
@@ -97,6 +105,7 @@ class Conversation:
         words = (verb.encode(), *arguments)
         pieces = wire(tag, words, self._waiting())
         self._tags += 1
+        self._count(verb)
         said = "" if self._silent else shown(tag, words)
         if self._idling:
             ended, self._idling = self._idling, ""

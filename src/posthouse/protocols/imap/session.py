@@ -14,6 +14,7 @@ from typing import Any
 
 from posthouse.protocols.exchange import (
     CommandRefused,
+    Count,
     Exchange,
     Give,
     LocalProtocolError,
@@ -21,6 +22,7 @@ from posthouse.protocols.exchange import (
     ProtocolError,
     ReceiveOrWake,
     RemoteProtocolError,
+    uncounted,
     unheard,
 )
 from posthouse.protocols.imap import commands
@@ -70,9 +72,14 @@ class Session(Opening):
     """
 
     def __init__(
-        self, *, limits: Limits | None = None, note: Note = unheard, open_spill: OpenSpill | None = None
+        self,
+        *,
+        limits: Limits | None = None,
+        note: Note = unheard,
+        count: Count = uncounted,
+        open_spill: OpenSpill | None = None,
     ) -> None:
-        super().__init__(limits=limits, note=note, open_spill=open_spill)
+        super().__init__(limits=limits, note=note, count=count, open_spill=open_spill)
         self.selected: Selected | None = None
         self._list_options: Words | None = None
         self._plain_search = False

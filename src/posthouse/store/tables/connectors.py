@@ -157,6 +157,8 @@ usage = sa.Table(
     sa.Column("connector_id", sa.Uuid, sa.ForeignKey("connectors.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("logins", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("commands", sa.Integer, nullable=False, server_default="0"),
 )
 
 
