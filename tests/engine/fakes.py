@@ -9,7 +9,7 @@ from typing import cast
 from posthouse.model.connectors import ImapSettings
 from posthouse.model.errors import RemoteError
 from posthouse.model.events import Transcript
-from posthouse.model.sync import Cursor, Glance, Identity, Knock, Mailbox, Snapshot
+from posthouse.model.sync import Arrival, Cursor, Glance, Knock, Mailbox, Snapshot
 from services.fakes import FakeMailbox, FakeServer
 
 CAPABILITY = "S: * CAPABILITY IMAP4rev1 IDLE"
@@ -111,7 +111,7 @@ class PushMailbox(FakeMailbox):
             server.ears.discard(ear)
             wake.ear = None
 
-    async def arrivals(self, next_uid: int) -> list[Identity]:
+    async def arrivals(self, next_uid: int) -> list[Arrival]:
         self.server.log.append("arrivals")
         if self.server.hold is not None:
             await self.server.hold.wait()

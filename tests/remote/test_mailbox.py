@@ -496,6 +496,75 @@ async def test_a_server_that_says_little_of_a_folder_is_understood() -> None:
         assert (await mailbox.select("sticky")).uid_validity is None
 
 
+# What has come to an open folder
+
+
+async def test_few_small_messages_come_in_one_breath_with_what_is_told_of_them(
+    dovecot: Dovecot, mailbox: Account, tls: Tls
+) -> None:
+    mailbox.append(letter(1))
+    async with opened(at(dovecot, mailbox), tls) as session:
+        seen = await session.select("INBOX")
+        letters = [letter(2), letter(3, size=32 * 1024), letter(4)]
+        for each in letters:
+            mailbox.append(each)
+        assert await session.anything_new()
+        small, long, other = await session.arrivals(seen.next_uid)
+        assert [one.identity.uid for one in (small, long, other)] == [2, 3, 4]
+        assert [one.identity.size for one in (small, long, other)] == [len(each) for each in letters]
+        assert small.message is not None
+        assert small.message.content == letters[0]
+        assert other.message is not None
+        assert other.message.content == letters[2]
+        assert long.message is None
+        assert [message.content async for message in session.fetch([long.identity])] == [letters[1]]
+        assert small.message.internal_date == small.identity.internal_date is not None
+
+
+async def test_of_many_that_come_only_the_sizes_are_asked_for(dovecot: Dovecot, mailbox: Account, tls: Tls) -> None:
+    transcript = Transcript()
+    async with opened(at(dovecot, mailbox), tls, transcript=transcript) as session:
+        seen = await session.select("INBOX")
+        for number in range(4):
+            mailbox.append(letter(number))
+        assert await session.anything_new()
+        assert [one.message for one in await session.arrivals(seen.next_uid)] == [None] * 4
+        assert "BODY" not in transcript.text
+        mailbox.append(letter(5))
+        assert await session.anything_new()
+        [fifth] = await session.arrivals(5)
+        assert fifth.message is not None
+
+
+async def test_a_server_that_gives_no_beginnings_is_asked_for_sizes_from_then_on() -> None:
+    script = (
+        SELECT
+        + """
+        C: A3 NOOP
+        S: * 4 EXISTS
+        S: A3 OK done
+        C: A4 UID FETCH 4:* (UID INTERNALDATE RFC822.SIZE BODY.PEEK[]<0.32768>)
+        S: A4 BAD what is that
+        C: A5 UID FETCH 4:* (UID INTERNALDATE RFC822.SIZE)
+        S: * 4 FETCH (UID 4 RFC822.SIZE 9)
+        S: A5 OK done
+        C: A6 NOOP
+        S: * 5 EXISTS
+        S: A6 OK done
+        C: A7 UID FETCH 5:* (UID INTERNALDATE RFC822.SIZE)
+        S: * 5 FETCH (UID 5 RFC822.SIZE 9 BODY[] {4}
+        S: what)
+        S: A7 OK done
+    """
+    )
+    async with serving(conversation(script)) as port, opened(scripted(port)) as mailbox:
+        await mailbox.select("INBOX")
+        assert await mailbox.anything_new()
+        assert [(one.identity.uid, one.message) for one in await mailbox.arrivals(4)] == [(4, None)]
+        assert await mailbox.anything_new()
+        assert [(one.identity.uid, one.message) for one in await mailbox.arrivals(5)] == [(5, None)], "it was not asked"
+
+
 def known(*uids: int) -> list[Identity]:
     return [Identity(uid=uid, size=1, internal_date=None, message_id="") for uid in uids]
 

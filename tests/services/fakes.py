@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from posthouse.model.connectors import ImapSettings
 from posthouse.model.errors import FolderMissing
 from posthouse.model.events import Transcript
-from posthouse.model.sync import Cursor, Identity, RawMessage, Snapshot
+from posthouse.model.sync import Arrival, Cursor, Identity, RawMessage, Snapshot
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -86,10 +86,10 @@ class FakeMailbox:
                 message_id = _message_id(message) if message_ids else ""
                 yield Identity(uid=uid, size=len(message), internal_date=DAY, message_id=message_id)
 
-    async def arrivals(self, next_uid: int) -> list[Identity]:
+    async def arrivals(self, next_uid: int) -> list[Arrival]:
         self.server.fuse.burn()
         uids = sorted(uid for uid in self.server.messages if uid >= next_uid)
-        return [identity async for identity in self.identities(uids, message_ids=False)]
+        return [Arrival(identity) async for identity in self.identities(uids, message_ids=False)]
 
     async def fetch(self, identities: Sequence[Identity]) -> AsyncIterator[RawMessage]:
         for one in identities:

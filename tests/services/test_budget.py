@@ -126,7 +126,7 @@ async def test_a_kept_session_is_counted_with_what_is_written_for_it_and_at_its_
         assert len(outcome.email_ids) == 1
         told = await house.used()
         assert (told.bytes, told.logins) == (len(a_message(1)), 1)
-        assert told.commands == opened.commands + 3  # that, its size, and itself
+        assert told.commands == opened.commands + 2  # that, and itself
         assert session.transcript.uncounted == NOTHING_USED
         await session.mailbox.anything_new()
         assert await house.used() == told

@@ -142,6 +142,14 @@ class RawMessage:
     cut: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message that has come to an open folder; itself, where it was given in the same breath."""
+
+    identity: Identity
+    message: RawMessage | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncOutcome:
     """How a sync ended: the emails it filed, in the mailbox's order, or why it failed (in words for the user)."""
@@ -192,9 +200,9 @@ class Mailbox(Protocol):
         """
         ...
 
-    async def arrivals(self, next_uid: int) -> list[Identity]:
-        """What has come to the selected folder under this UID and higher ones, as `identities` without message ids
-        tells it; ascending. The folder is not opened anew."""
+    async def arrivals(self, next_uid: int) -> list[Arrival]:
+        """What has come to the selected folder under this UID and higher ones, ascending, recognised as by `identities`
+        without message ids; small messages, where they are few, at once. The folder is not opened anew."""
         ...
 
     async def list_folders(self) -> list[Folder]:

@@ -22,13 +22,13 @@ from posthouse.model.budgets import budget_of
 from posthouse.model.connectors import ImapSettings, Security
 from posthouse.model.errors import FolderMissing, Garbled, Invalid, PosthouseError, RemoteError, Stage, Unreachable
 from posthouse.model.events import Transcript
-from posthouse.model.sync import Buffer, Cursor, Folder, Glance, Identity, Knock, RawMessage, Snapshot
+from posthouse.model.sync import Arrival, Buffer, Cursor, Folder, Glance, Identity, Knock, RawMessage, Snapshot
 from posthouse.protocols.exchange import CommandRefused, Exchange, ProtocolError
 from posthouse.protocols.imap.fetching import Fetched
 from posthouse.protocols.imap.framing import Limits, Spilled
 from posthouse.protocols.imap.search import search_keys
 from posthouse.protocols.imap.search import since as since_day
-from posthouse.protocols.imap.session import Selected, Session, gathered
+from posthouse.protocols.imap.session import Selected, Session
 from posthouse.protocols.imap.uidset import HIGHEST
 from posthouse.protocols.sasl import Credentials
 from posthouse.remote.bounds import DEFAULT_BOUNDS, Bounds
@@ -43,6 +43,8 @@ T = TypeVar("T")
 _WHOLE = ("UID", "INTERNALDATE", "RFC822.SIZE", "BODY.PEEK[]")
 _HEADER = ("UID", "INTERNALDATE", "RFC822.SIZE", "BODY.PEEK[HEADER]")
 _SIZE = ("UID", "INTERNALDATE", "RFC822.SIZE")
+_BEGINS = 32 * 1024
+_BEGINNING = (*_SIZE, f"BODY.PEEK[]<0.{_BEGINS}>")
 _IDENTITY = ("UID", "INTERNALDATE", "RFC822.SIZE", "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
 
 _SIGNING_IN = frozenset({"LOGIN", "AUTHENTICATE"})
@@ -50,6 +52,7 @@ _US = {"name": "Posthouse"}
 _AGAIN = (1.0, 1.7, 2.9)  # seconds before we ask again for what a lagging replica has announced and not got yet
 _MOST_REFUSED = 3  # single messages that a server may be unable to give before we doubt the server
 _SHOWN_FOLDERS = 12
+_FEW = 3  # new messages that are asked for before their sizes are known
 
 _NEWEST = 30  # UIDs at the end of a folder among which a message is looked for one by one
 _SENT_NAMES = frozenset({
@@ -133,6 +136,8 @@ class ImapMailbox:
         self._message_limit = message_limit
         self._bounds = bounds
         self._again = again
+        self._counted = 0  # messages in the folder when it was looked at
+        self._gives_beginnings = True
         self._quirks = quirks_of(stream.host)
         self._words = Words(settings, stream.host, transcript.reach)
         # Sizes are announced, and announced wrongly (Exchange): a message within its limit may be somewhat over it.
@@ -197,6 +202,7 @@ class ImapMailbox:
                 next_uid = await self._next_uid(selected, known)
         except FolderMissing as error:
             raise FolderMissing(error.message + await self._what_there_is(folder)) from error
+        self._counted = selected.exists
         # RFC 3501 §2.3.1.1 and RFC 4315 §3: without either, UIDs mean nothing in the next session.
         lasting = bool(selected.uid_validity) and not selected.uid_not_sticky
         return Snapshot(
@@ -317,13 +323,43 @@ class ImapMailbox:
         """The server has told of a change in an answer to something else: `idle` returns at once."""
         return self._session.has_news
 
-    async def arrivals(self, next_uid: int) -> list[Identity]:
-        """What has come to the selected folder under this UID and higher ones, as `identities` without message ids
-        tells it. The folder is not opened anew."""
+    async def arrivals(self, next_uid: int) -> list[Arrival]:
+        """What has come to the selected folder under this UID and higher ones, ascending. Where the server has told of
+        few, they are asked for with their beginnings, which is all of most of them: that saves a round trip."""
         self._session.together = _takes_commands_together.get(self._stream.host, False)
+        more, self._counted = self._session.exists - self._counted, self._session.exists
+        few = self._gives_beginnings and 0 < more <= _FEW
+        try:
+            arrived = await self._told_of(next_uid, _BEGINNING if few else _SIZE)
+        except RemoteError as error:
+            no = error.__cause__
+            if not few or not isinstance(no, CommandRefused) or is_throttled(no):
+                raise
+            self._gives_beginnings = False
+            arrived = await self._told_of(next_uid, _SIZE)
+        return sorted(arrived, key=lambda one: one.identity.uid)
+
+    async def _told_of(self, next_uid: int, items: Sequence[str]) -> list[Arrival]:
+        arrived: list[Arrival] = []
+        exchange, within = self._session.fetch(f"{next_uid}:*", items), self._bounds.transfer(_FEW * _BEGINS)
         with self._words.at(Stage.TRANSFER):
-            found = await self._run(gathered(self._session.fetch(f"{next_uid}:*", _SIZE)))
-        return sorted(map(_identity, found), key=lambda identity: identity.uid)
+            values = self._stream.each(exchange, within=within, silence=self._bounds.silence)
+            async with aclosing(values) as messages:
+                async for message in messages:
+                    identity = _identity(message)
+                    # What the server gives unasked is not kept.
+                    wanted = items is _BEGINNING and len(arrived) < _FEW
+                    arrived.append(Arrival(identity, self._whole(identity, message) if wanted else None))
+                    message.close()
+        return arrived
+
+    def _whole(self, identity: Identity, message: Fetched) -> RawMessage | None:
+        """The message, when its beginning is all of it; `fetch` is for what is longer, or strange."""
+        body = message.body
+        most = min(_BEGINS, self._message_limit + 1)
+        if not isinstance(body, bytes) or not 0 < len(body) < most or identity.size >= most:
+            return None
+        return _raw(identity, message)
 
     async def anything_new(self) -> bool:
         """Ask whether the selected folder has changed since it was last looked at, or told of."""

@@ -144,13 +144,16 @@ class Fetching:
         """Fetch and read what has come to the open folder since it looked as in `seen`, when all was filed. None
         where that shows nothing, or too much for one transaction: `sync_folder` is for that. Raises RemoteError."""
         run.looked_at = self._now()
-        identities = await mailbox.arrivals(seen.next_uid)
+        arrivals = await mailbox.arrivals(seen.next_uid)
+        identities = [arrival.identity for arrival in arrivals]
         few = 0 < len(identities) <= self._batches.messages
         if not few or sum(identity.size for identity in identities) > self._batches.bytes:
             return None
         if len(await self._affordable(run, identities)) < len(identities):
             return None
-        messages = [message async for message in mailbox.fetch(identities)]
+        messages = [arrival.message for arrival in arrivals if arrival.message is not None]
+        rest = [arrival.identity for arrival in arrivals if arrival.message is None]
+        messages += [message async for message in mailbox.fetch(rest)]
         if len(messages) < len(identities):
             return None
         messages.sort(key=lambda message: message.uid)

@@ -60,7 +60,7 @@ USUAL = re.compile(
     | RFC822\.SIZE\ (?P<size>\d{1,19})
     | INTERNALDATE\ "(?P<date>[^"\\]*+)"
     | MODSEQ\ \((?P<modseq>\d{1,19})\)
-    | BODY\[\]\ (?P<body>\{\d++\})
+    | BODY\[\](?:<0>)?\ (?P<body>\{\d++\})
     """,
     re.VERBOSE,
 )

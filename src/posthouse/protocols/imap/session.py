@@ -274,6 +274,11 @@ class Session(Opening):
     # --- waiting, adding, leaving ----------------------------------------------------------------------------
 
     @property
+    def exists(self) -> int:
+        """How many messages are in the selected folder, as far as the server has told."""
+        return self._exists
+
+    @property
     def has_news(self) -> bool:
         """Whether there was news since the folder was selected or looked at last."""
         return self._news
