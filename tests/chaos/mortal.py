@@ -46,14 +46,14 @@ class MortalDatabase(Database):
         self.awake.set()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
         if self.sleeps_at is not None:
             self.sleeps_at -= 1
             if not self.sleeps_at:
                 self.awake.clear()
                 self.asleep.set()
         await self._alive()
-        async with super().transaction() as tx:
+        async with super().transaction(durable=durable) as tx:
             yield tx
             if not self.after:
                 await self._burn()

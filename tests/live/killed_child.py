@@ -38,8 +38,8 @@ def make_commits_deadly() -> None:
     real = Database.transaction
 
     @asynccontextmanager
-    async def transaction(self: Database) -> AsyncIterator[Transaction]:
-        async with real(self) as tx:
+    async def transaction(self: Database, *, durable: bool = True) -> AsyncIterator[Transaction]:
+        async with real(self, durable=durable) as tx:
             yield tx
             if POINT == "before-commit":
                 burn()

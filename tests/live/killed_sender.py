@@ -59,8 +59,8 @@ def make_commits_deadly(point: str, fuse: Fuse) -> None:
     real = Database.transaction
 
     @asynccontextmanager
-    async def transaction(self: Database) -> AsyncIterator[Transaction]:
-        async with real(self) as tx:
+    async def transaction(self: Database, *, durable: bool = True) -> AsyncIterator[Transaction]:
+        async with real(self, durable=durable) as tx:
             yield tx
             if point == "before a commit":
                 fuse.burn()

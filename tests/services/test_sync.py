@@ -92,12 +92,12 @@ async def test_dying_between_commits_loses_and_doubles_nothing(house: House, mon
     """As above, but killed right before and right after each commit of the database."""
     real, fuse = type(house.database).transaction, Fuse()
 
-    def mortal(database: object) -> object:
+    def mortal(database: object, **how: bool) -> object:
         from contextlib import asynccontextmanager
 
         @asynccontextmanager
         async def transaction():  # type: ignore[no-untyped-def]
-            async with real(database) as tx:  # type: ignore[arg-type]
+            async with real(database, **how) as tx:  # type: ignore[arg-type]
                 yield tx
                 fuse.burn()
             fuse.burn()

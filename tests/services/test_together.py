@@ -236,7 +236,7 @@ async def test_without_a_database_all_are_told_so_and_the_next_begin_anew(
     tries = 0
 
     @asynccontextmanager
-    async def none() -> AsyncIterator[Transaction]:
+    async def none(*, durable: bool) -> AsyncIterator[Transaction]:
         nonlocal tries
         tries += 1
         raise Unavailable("the database does not answer")

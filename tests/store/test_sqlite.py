@@ -1,6 +1,7 @@
 """What SQLite is told late is told in order, and what goes wrong with it comes out."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from house import START, Tenant, add_tenant, opened_database
 from posthouse.model.errors import Conflict
 from posthouse.store.database import Database, Transaction
+from posthouse.store.rows import UNANSWERED
 from posthouse.store.sqlite import Connection
 from posthouse.store.tables import accounts, workers
 
@@ -55,6 +57,34 @@ async def test_a_transaction_that_only_inserts_is_one_errand(database: Database,
     assert len(errands) == 1
     async with database.reading() as tx:
         assert await count(tx) == 2
+
+
+async def test_what_nobody_wants_the_answer_of_is_not_waited_for(database: Database, errands: list[object]) -> None:
+    later = sa.update(workers).values(seen_at=sa.bindparam("moment")).execution_options(**{UNANSWERED: True})
+    async with database.transaction() as tx:
+        await enlist(tx)
+        await tx.connection.execute(later, {"moment": START + timedelta(days=1)})
+    assert len(errands) == 1
+    async with database.reading() as tx:
+        assert await tx.connection.scalar(sa.select(workers.c.seen_at)) == START + timedelta(days=1)
+
+
+async def test_only_what_need_not_be_durable_is_not_written_through(database: Database) -> None:
+    async def synchronous(*, durable: bool) -> int:
+        async with database.transaction(durable=durable) as tx:
+            await enlist(tx)
+            return int(await tx.connection.scalar(sa.text("PRAGMA synchronous")) or 0)
+
+    full, normal = 2, 1
+    assert [await synchronous(durable=each) for each in (True, False, False, True, True)] == [
+        *(full, normal, normal, full, full)
+    ]
+    with pytest.raises(RuntimeError):
+        async with database.transaction(durable=False):
+            raise RuntimeError
+    assert await synchronous(durable=True) == full
+    async with database.reading() as tx:
+        assert await count(tx) == 6
 
 
 async def test_a_transaction_sees_what_it_has_inserted(database: Database) -> None:

@@ -35,7 +35,8 @@ class Mail:
         self._database = database
         self._blobs = blobs
         self._now = now
-        self._opened = Together(database, self._mark_opened)
+        # Somebody waits for this; and what a power cut makes unread again is none the worse for it.
+        self._opened = Together(database, self._mark_opened, durable=False)
 
     # Finding
 
@@ -163,7 +164,7 @@ class Mail:
             pass
 
     async def _mark_opened(self, tx: Transaction, emails: Sequence[Email]) -> Sequence[None]:
-        await tx.inboxes.hold_all({email.inbox_id for email in emails})
+        await tx.inboxes.lock_all({email.inbox_id for email in emails})
         changed = await tx.mail.read_now([email.id for email in emails], self._now())
         await _journal(tx, Happening.EMAIL_READ, changed, self._now)
         return [None] * len(emails)

@@ -19,17 +19,20 @@ _AT_ONCE = 4  # transactions, where there are several writers: one that waits fo
 
 class Together(Generic[One, Result]):
     """`work` does all of a group in a transaction, and returns a result for each, in their order. It may be called
-    again for the same, when a transaction has failed: nothing that it does may outlive that."""
+    again for the same, when a transaction has failed: nothing that it does may outlive that. `durable` says how the
+    transactions are."""
 
     def __init__(
         self,
         database: Database,
         work: Callable[[Transaction, Sequence[One]], Awaitable[Sequence[Result]]],
         most: int = 100,
+        durable: bool = True,
     ) -> None:
         self._database = database
         self._work = work
         self._most = most
+        self._durable = durable
         self._gathering: _Group[One, Result] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -69,7 +72,7 @@ class Together(Generic[One, Result]):
                 _tell([one], error)
 
     async def _committed(self, group: "_Group[One, Result]") -> None:
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(durable=self._durable) as tx:
             self._close(group)
             results = await self._work(tx, [one for one, _ in group])
         for (_, result), found in zip(group, results, strict=True):

@@ -414,15 +414,20 @@ class _Search:
 
     async def _look(self) -> list["_Behind"] | None:
         """Read on in the journals, or begin. What they said; None when there is more to read."""
-        behind, known = list[_Behind](), self._positions
+        only, known = self.wish.inbox_id, self._positions
         async with self._database.reading() as tx:
-            positions = await tx.inboxes.positions(self.account, self.wish.inbox_id)
-            if known is not None:
-                for inbox, position in positions.items():
-                    if position != (before := known.get(inbox, 0)):
-                        behind.append(await self._read_on(tx, inbox, before))
-        if self.wish.inbox_id is not None and not positions:
-            raise NotFound(f"the inbox {self.wish.inbox_id} has been deleted meanwhile")
+            if known is not None and only is not None:
+                behind = [await self._read_on(tx, only, known[only])]
+                there = behind[0].position > known[only] or await tx.inboxes.positions(self.account, only)
+            else:
+                there = positions = await tx.inboxes.positions(self.account, only)
+                behind = [
+                    await self._read_on(tx, inbox, known.get(inbox, 0))
+                    for inbox, position in positions.items()
+                    if known is not None and position != known.get(inbox, 0)
+                ]
+        if only is not None and not there:
+            raise NotFound(f"the inbox {only} has been deleted meanwhile")
         if known is None:
             self._found.clear()
             # What is filed from here on is in the journals after these positions.
@@ -434,7 +439,7 @@ class _Search:
             for gone in one.gone:
                 self._found.pop(gone, None)
             await self._take(one.emails)
-        return None if any(one.position < positions[one.inbox] for one in behind) else behind
+        return None if any(one.more for one in behind) else behind
 
     async def _look_at_all(self) -> bool:
         """Go through the mail that is there. True when all of it was seen: else there was enough, or no time."""
@@ -457,7 +462,8 @@ class _Search:
         """Read a stretch of an inbox's journal."""
         new: dict[EmailId, None] = {}
         gone: set[EmailId] = set()
-        for entry in await tx.journal.after(inbox, position, _BATCH):
+        entries = await tx.journal.after(inbox, position, _BATCH)
+        for entry in entries:
             position = entry.position
             if entry.email_id is None:
                 continue
@@ -471,7 +477,7 @@ class _Search:
                     gone.add(entry.email_id)
         fresh = [email for email in new if email not in self._found or email in gone]
         emails = await tx.mail.those(self.account, self.query, fresh) if fresh else []
-        return _Behind(inbox, position, gone, emails)
+        return _Behind(inbox, position, gone, emails, more=len(entries) == _BATCH)
 
     async def _take(self, batch: Iterable[tuple[int, Email]]) -> None:
         """Judge these, and keep those that are meant."""
@@ -502,12 +508,13 @@ class _Search:
 @dataclass(frozen=True, slots=True)
 class _Behind:
     """What a stretch of an inbox's journal says, up to `position`: emails that are new, with their numbers, and those
-    that are not what is waited for any more."""
+    that are not what is waited for any more. `more`: it may go on."""
 
     inbox: InboxId
     position: int
     gone: set[EmailId]
     emails: list[tuple[int, Email]]
+    more: bool
 
 
 @dataclass(slots=True, weakref_slot=True)

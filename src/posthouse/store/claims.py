@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from posthouse.model.errors import Cancelled, Conflict
 from posthouse.model.standing import Standing
 from posthouse.model.values import ConnectorId
+from posthouse.store.among import Among
 from posthouse.store.standings import standing_of
 from posthouse.store.tables import Utc, live_connectors, standings, workers
 
@@ -33,7 +34,7 @@ _LATELY = timedelta(seconds=20)
 # Statements of every sync: to build one costs three times as much as to run it.
 _THIS = standings.c.connector_id == sa.bindparam("connector")
 _LEASE = sa.select(standings.c.lease_holder, standings.c.leased_until).where(_THIS).with_for_update()
-_FREE = (
+_FREE = Among(
     sa.select(standings)
     .where(standings.c.connector_id.in_(sa.bindparam("connectors", expanding=True)), standings.c.lease_holder.is_(None))
     # All who change many standings do so in this order, so that none waits for another in a circle.
@@ -154,7 +155,7 @@ class Claims:
     async def free(self, connectors: Collection[ConnectorId]) -> dict[ConnectorId, Standing]:
         """Those of these connectors that nobody syncs, and nobody can until this transaction ends: how they stand. A
         lease that nobody has given back counts, over or not."""
-        rows = (await self._connection.execute(_FREE, {"connectors": list(connectors)})).mappings()
+        rows = (await self._connection.execute(*_FREE.of({"connectors": connectors}))).mappings()
         return {row["connector_id"]: standing_of(row) for row in rows}
 
     async def prolong(self, holders: Mapping[ConnectorId, UUID], length: timedelta, now: datetime) -> set[ConnectorId]:

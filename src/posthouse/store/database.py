@@ -50,6 +50,7 @@ from posthouse.store.overview import Overviews
 from posthouse.store.packs import Packs
 from posthouse.store.reports import Reports
 from posthouse.store.results import Results
+from posthouse.store.rows import UNANSWERED
 from posthouse.store.sealing import Seal
 from posthouse.store.sent import Sent
 from posthouse.store.signals import CHANNEL, Signals
@@ -57,6 +58,8 @@ from posthouse.store.standings import Standings
 from posthouse.store.uploads import Uploads
 from posthouse.store.webhooks import Webhooks
 
+_READING, _DURABLE = "posthouse_reading", "posthouse_durable"  # execution options, for `_begin`
+_NOT_DURABLE = sa.text("SET LOCAL synchronous_commit = off")
 _DEADLOCK = "40P01"  # PostgreSQL ends one of two transactions that wait for each other
 
 AfterCommit = Callable[[], Awaitable[None]]
@@ -225,18 +228,23 @@ class Database:
         await self.engine.dispose()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
         """A transaction that writes. Commits at the end of the block; an error rolls back and goes on.
 
-        Broken uniqueness comes out as Conflict; callers who can say more look before they write.
+        Broken uniqueness comes out as Conflict; callers who can say more look before they write. One that need not be
+        `durable` is quicker: whatever becomes of our processes it is kept, but a power cut may undo the last of them.
         """
         async with AsyncExitStack() as stack:
             if self._turn is not None:
                 await stack.enter_async_context(self._turn)
             connection = await stack.enter_async_context(self._connected())
+            if not durable:
+                connection = await connection.execution_options(**{_DURABLE: False})
             tx = Transaction(connection, self._seal)
             try:
                 async with connection.begin():
+                    if not (durable or self.is_sqlite):
+                        await connection.execute(_NOT_DURABLE)
                     yield tx
                     await self._notify(tx)
             except IntegrityError as error:
@@ -255,7 +263,7 @@ class Database:
     async def reading(self) -> AsyncIterator[Transaction]:
         """A transaction that only looks, at one moment's state (SQLite) or statement by statement (PostgreSQL)."""
         async with self._connected() as connection:
-            connection = await connection.execution_options(posthouse_reading=True)
+            connection = await connection.execution_options(**{_READING: True})
             yield Transaction(connection, self._seal)
 
     @asynccontextmanager
@@ -302,6 +310,7 @@ def _engine(url: str) -> AsyncEngine:
             )
             sa.event.listen(engine.sync_engine, "connect", _set_pragmas)
             sa.event.listen(engine.sync_engine, "begin", _begin)
+            sa.event.listen(engine.sync_engine, "do_execute", _execute)
         case "postgresql":
             engine = create_async_engine(
                 parsed.set(drivername="postgresql+asyncpg"),
@@ -343,6 +352,18 @@ def _keep_a_log(cursor: Any) -> None:
     cursor.execute("PRAGMA journal_mode = wal")
 
 
+def _execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+    """Don't wait for a statement whose result nobody wants to know: it goes with the next one."""
+    unanswered: bool = context.execution_options.get(UNANSWERED, False)
+    if unanswered:
+        cursor.executemany(statement, [parameters])
+    return unanswered
+
+
 def _begin(connection: sa.Connection) -> None:
-    reading = connection.get_execution_options().get("posthouse_reading")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    driver: Any = connection.connection.driver_connection
+    if options.get(_READING):
+        driver.begin()
+    else:
+        driver.begin_writing(durable=options.get(_DURABLE, True))

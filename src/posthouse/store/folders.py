@@ -8,20 +8,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.sync import Cursor, Occurrence
 from posthouse.model.values import ConnectorId
-from posthouse.store.rows import Row
+from posthouse.store.among import Among
+from posthouse.store.rows import UNANSWERED, Row
 from posthouse.store.tables import folders, occurrences
 
 _THIS = sa.and_(folders.c.connector_id == sa.bindparam("connector"), folders.c.name == sa.bindparam("folder"))
 _FIND = sa.select(folders).where(_THIS)
-_FIND_SEVERAL = sa.select(folders).where(
-    folders.c.connector_id.in_(sa.bindparam("connectors", expanding=True)),
-    folders.c.name.in_(sa.bindparam("names", expanding=True)),
+_FIND_SEVERAL = Among(
+    sa.select(folders).where(
+        folders.c.connector_id.in_(sa.bindparam("connectors", expanding=True)),
+        folders.c.name.in_(sa.bindparam("names", expanding=True)),
+    )
 )
-_ADVANCE = sa.update(folders).where(folders.c.number == sa.bindparam("place")).values(next_uid=sa.bindparam("next"))
+_ADVANCE = (
+    sa.update(folders)
+    .where(folders.c.number == sa.bindparam("place"))
+    .values(next_uid=sa.bindparam("next"))
+    .execution_options(**{UNANSWERED: True})
+)
 _KEPT = ("uid_validity", "next_uid", "highest_modseq", "search_terms", "era")
 _KEEP = sa.update(folders).where(_THIS).values({name: sa.bindparam(name) for name in _KEPT}).returning(folders.c.number)
 _ADD = sa.insert(occurrences)
-_DELETED = (
+_DELETED = Among(
     sa.select(folders.c.connector_id, occurrences.c.digest)
     .join(folders, folders.c.number == occurrences.c.folder)
     .where(
@@ -52,8 +60,8 @@ class Folders:
 
     async def several(self, names: Mapping[ConnectorId, str]) -> dict[ConnectorId, Place]:
         """As `get`, for one folder of each of these connectors."""
-        values = {"connectors": list(names), "names": list(set(names.values()))}
-        rows = (await self._connection.execute(_FIND_SEVERAL, values)).mappings()
+        asked = _FIND_SEVERAL.of({"connectors": names, "names": set(names.values())})
+        rows = (await self._connection.execute(*asked)).mappings()
         return {row["connector_id"]: _place(row) for row in rows if names[row["connector_id"]] == row["name"]}
 
     async def advance(self, next_uids: Mapping[int, int]) -> None:
@@ -148,7 +156,7 @@ class Folders:
         self, connectors: Sequence[ConnectorId], digests: Sequence[bytes]
     ) -> set[tuple[ConnectorId, bytes]]:
         """Which of these messages came by one of these connectors once, and by which, and were deleted here since."""
-        found = await self._connection.execute(_DELETED, {"connectors": connectors, "digests": digests})
+        found = await self._connection.execute(*_DELETED.of({"connectors": connectors, "digests": digests}))
         return {(row.connector_id, row.digest) for row in found}
 
 

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.mail import Inbox, InboxKind, InboxQuery
 from posthouse.model.values import AccountId, InboxId, Page
+from posthouse.store.among import Among
 from posthouse.store.rows import Row, bounded, read_page
 from posthouse.store.tables import connectors, inboxes, sent_emails
 
 _HOLD = sa.select(inboxes.c.number).where(inboxes.c.id == sa.bindparam("inbox")).with_for_update()
-_HOLD_ALL = (
+_HOLD_ALL = Among(
     sa.select(inboxes.c.id)
     .where(inboxes.c.id.in_(sa.bindparam("inboxes", expanding=True)))
     .order_by(inboxes.c.id)
@@ -66,7 +67,12 @@ class Inboxes:
         that are there."""
         if not ids:
             return []
-        return list(await self._connection.scalars(_HOLD_ALL, {"inboxes": list(ids)}))
+        return list(await self._connection.scalars(*_HOLD_ALL.of({"inboxes": ids})))
+
+    async def lock_all(self, ids: Collection[InboxId]) -> None:
+        """As `hold_all`, whether they are there or not. SQLite's only writer holds everything."""
+        if self._connection.dialect.name != "sqlite":
+            await self.hold_all(ids)
 
     async def due(self, inbox: InboxId, moment: datetime) -> bool:
         """Whether the inbox is to expire before this moment."""

@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.events import Entry, Happening
 from posthouse.model.values import InboxId
+from posthouse.store.among import Among
 from posthouse.store.tables import inboxes, journal
 
-_DRAW = (
+_DRAW = Among(
     sa.update(inboxes)
     .where(inboxes.c.id.in_(sa.bindparam("inboxes", expanding=True)))
     .values(position=inboxes.c.position + sa.bindparam("lines"))
@@ -51,7 +52,7 @@ class Journal:
             alike.setdefault(len(its), []).append(inbox)
         last: dict[InboxId, int] = {}
         for lines, some in alike.items():
-            drawn = await self._connection.execute(_DRAW, {"inboxes": some, "lines": lines})
+            drawn = await self._connection.execute(*_DRAW.of({"inboxes": some}, lines=lines))
             last.update({row.id: row.position for row in drawn})
         assert last.keys() == emails.keys(), "an inbox that mail is filed in exists"
         rows = [

@@ -15,6 +15,7 @@ from posthouse.model.mail import Attachment, Email, EmailQuery, Mark, Stored
 from posthouse.model.message import Address, Transfer
 from posthouse.model.values import AccountId, EmailId, InboxId, Page, PlusAddressId, Slice, Sort
 from posthouse.store import search
+from posthouse.store.among import Among
 from posthouse.store.rows import Row, addresses_from_json, addresses_to_json, bounded, read_page
 from posthouse.store.tables import attachments, emails, journal, plus_address_emails, plus_addresses
 from posthouse.store.threads import Naming, Threads
@@ -33,9 +34,11 @@ class Filing:
 
 
 _ADD = sa.insert(emails).returning(emails.c.id, emails.c.number)
-_BY_DIGEST = sa.select(emails.c.inbox_id, emails.c.digest, emails.c.number).where(
-    emails.c.inbox_id.in_(sa.bindparam("inboxes", expanding=True)),
-    emails.c.digest.in_(sa.bindparam("digests", expanding=True)),
+_BY_DIGEST = Among(
+    sa.select(emails.c.inbox_id, emails.c.digest, emails.c.number).where(
+        emails.c.inbox_id.in_(sa.bindparam("inboxes", expanding=True)),
+        emails.c.digest.in_(sa.bindparam("digests", expanding=True)),
+    )
 )
 _GET = sa.select(emails).where(emails.c.account_id == sa.bindparam("account"), emails.c.id == sa.bindparam("email"))
 
@@ -47,7 +50,7 @@ _MARK = (
 )
 _THOSE = emails.c.id.in_(sa.bindparam("ids", expanding=True))
 _MARK_THOSE = _MARK.where(_THOSE)
-_READ = (
+_READ = Among(
     sa.update(emails)
     .where(_THOSE, ~emails.c.read)
     .values(read=True, updated_at=sa.bindparam("now"))
@@ -87,7 +90,7 @@ class Mail:
         self, inboxes: Sequence[InboxId], digests: Sequence[bytes]
     ) -> Mapping[tuple[InboxId, bytes], int]:
         """Which of these messages these inboxes have already: the number of the email, by inbox and digest."""
-        found = await self._connection.execute(_BY_DIGEST, {"inboxes": inboxes, "digests": digests})
+        found = await self._connection.execute(*_BY_DIGEST.of({"inboxes": inboxes, "digests": digests}))
         return {(row.inbox_id, row.digest): row.number for row in found}
 
     async def known(self, inbox: InboxId, digest: bytes) -> EmailId | None:
@@ -127,8 +130,10 @@ class Mail:
     async def those(self, account: AccountId, query: EmailQuery, ids: Sequence[EmailId]) -> list[tuple[int, Email]]:
         """Of these emails (a thousand at most) the ones that the query asks for, in its order, with their numbers."""
         # Whichever the inboxes are, the statement is the same.
-        among = _among(self._connection.dialect.name, account, replace(query, inbox_ids=()))
-        rows = (await self._connection.execute(among, {"ids": ids})).mappings()
+        asked = self._connection.dialect.name, account, replace(query, inbox_ids=())
+        only = len(ids) == 1
+        statement = _among(*asked, only), {"id": ids[0]} if only else {"ids": ids}
+        rows = (await self._connection.execute(*statement)).mappings()
         inboxes, downwards = query.inbox_ids, query.slice.sort is Sort.DESC
         found = [(row["number"], email_of(row)) for row in rows if not inboxes or row["inbox_id"] in inboxes]
         return sorted(found, key=itemgetter(0), reverse=downwards)
@@ -193,7 +198,8 @@ class Mail:
 
     async def read_now(self, ids: Sequence[EmailId], now: datetime) -> list[tuple[InboxId, EmailId]]:
         """These emails (a thousand at most) count as read, whoever they belong to. Those that did not yet."""
-        return [(row.inbox_id, row.id) for row in await self._connection.execute(_READ, {"ids": ids, "now": now})]
+        changed = await self._connection.execute(*_READ.of({"ids": ids}, now=now))
+        return [(row.inbox_id, row.id) for row in changed]
 
     async def mark_favourite(self, account: AccountId, email: EmailId, favourite: bool, now: datetime) -> None:
         await self._connection.execute(
@@ -266,10 +272,11 @@ def _matching(dialect: str, account: AccountId, query: EmailQuery) -> sa.Select[
 
 
 @lru_cache(maxsize=1000)
-def _among(dialect: str, account: AccountId, query: EmailQuery) -> sa.Select[Any]:
-    """Those of `ids` that are asked for. Who waits asks this again and again, and the answer is waited for."""
+def _among(dialect: str, account: AccountId, query: EmailQuery, only: bool) -> sa.Select[Any]:
+    """Those of `ids`, or the `only` one, `id`, that are asked for. Who waits asks this again and again, and the answer
+    is waited for."""
     found = bounded(_matching(dialect, account, query), emails.c.created_at, query.slice)
-    return found.where(_THOSE)
+    return found.where(emails.c.id == sa.bindparam("id") if only else _THOSE)
 
 
 def _within(query: sa.Select[Any], inbox_ids: Sequence[InboxId]) -> sa.Select[Any]:

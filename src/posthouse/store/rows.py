@@ -1,4 +1,4 @@
-"""How rows are read: slices of lists, and values that stand in JSON columns."""
+"""How rows are read: slices of lists, and values that stand in JSON columns; and what is not read."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -10,6 +10,8 @@ from posthouse.model.message import Address
 from posthouse.model.values import Page, Slice, Sort
 
 T = TypeVar("T")
+UNANSWERED = "posthouse_unanswered"
+"""An execution option of statements of which nobody wants to know how many rows they have changed."""
 Row = sa.RowMapping
 
 

@@ -32,6 +32,8 @@ class Connection(aiosqlite.Connection):
     """What SQLite has not been told yet: it goes with the next errand, in this order."""
     _in_doubt = False
     """Whoever waited for the last errand has gone: it may still be under way."""
+    _durable = True
+    """Whether commits are, as this connection is set up. Only its thread looks at this."""
 
     def cursor(self) -> "Cursor":  # type: ignore[override]
         return Cursor(self)
@@ -54,6 +56,22 @@ class Connection(aiosqlite.Connection):
         self._in_doubt = False
         return result
 
+    def begin(self) -> None:
+        """Begin a transaction that only looks, with the next errand."""
+        self.later(lambda connection: connection.execute("BEGIN"))
+
+    def begin_writing(self, *, durable: bool) -> None:
+        """Begin a transaction that writes, with the next errand. One that is not `durable` may be forgotten in a power
+        cut, when nothing that was came after it."""
+
+        def begin(connection: sqlite3.Connection) -> None:
+            if durable is not self._durable:
+                connection.execute(f"PRAGMA synchronous = {'full' if durable else 'normal'}")
+                self._durable = durable
+            connection.execute("BEGIN IMMEDIATE")
+
+        self.later(begin)
+
     def later(self, work: Work) -> None:
         """Have this done with the next errand: nobody waits for what it brings."""
         self._unsaid = (*self._unsaid, work)
@@ -66,9 +84,6 @@ class Connection(aiosqlite.Connection):
         self._unsaid = ()
         if self._in_doubt or self._conn.in_transaction:
             await self.do(sqlite3.Connection.rollback)
-
-
-_BRINGS_NOTHING = ("BEGIN", "INSERT")
 
 
 class Cursor:
@@ -90,7 +105,7 @@ class Cursor:
         def work(connection: sqlite3.Connection) -> sqlite3.Cursor:
             return connection.execute(statement, parameters)
 
-        if statement.startswith(_BRINGS_NOTHING) and "RETURNING" not in statement:
+        if statement.startswith("INSERT") and "RETURNING" not in statement:
             self._connection.later(work)
             return self
         return await self._run(work)

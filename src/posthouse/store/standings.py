@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from posthouse.model.budgets import NOTHING_USED, Usage
 from posthouse.model.standing import NO_PROBLEM, Mode, Moment, MomentKind, Standing
 from posthouse.model.values import ConnectorId
-from posthouse.store.rows import Row
+from posthouse.store.among import Among
+from posthouse.store.rows import UNANSWERED, Row
 from posthouse.store.tables import Utc, live_connectors, moments, schedules, standings, usage
 
 TIMELINE = 100
@@ -21,7 +22,7 @@ TIMELINE = 100
 
 _THIS = standings.c.connector_id == sa.bindparam("connector")
 _FIND = sa.select(standings).where(_THIS)
-_HOLD = (
+_HOLD = Among(
     sa.select(standings)
     .where(standings.c.connector_id.in_(sa.bindparam("connectors", expanding=True)))
     .order_by(standings.c.connector_id)  # in one order, as everybody who takes several
@@ -87,7 +88,8 @@ _TRIM_MOMENTS = sa.delete(moments).where(_THEIR_MOMENTS, moments.c.number <= _KE
 @cache
 def _changing(names: frozenset[str]) -> sa.Update:
     """The statement that sets these columns; few sets of names are ever asked for."""
-    return sa.update(standings).where(_THIS).values({name: sa.bindparam(name) for name in sorted(names)})
+    change = sa.update(standings).where(_THIS).values({name: sa.bindparam(name) for name in sorted(names)})
+    return change.execution_options(**{UNANSWERED: True})
 
 
 class Standings:
@@ -108,7 +110,7 @@ class Standings:
 
     async def held(self, connectors: Collection[ConnectorId]) -> dict[ConnectorId, Standing]:
         """How these connectors stand, as far as they are there; nobody changes that until this transaction ends."""
-        rows = (await self._connection.execute(_HOLD, {"connectors": list(connectors)})).mappings()
+        rows = (await self._connection.execute(*_HOLD.of({"connectors": connectors}))).mappings()
         return {row["connector_id"]: standing_of(row) for row in rows}
 
     async def change_all(self, changes: Mapping[ConnectorId, Mapping[str, Any]]) -> None:

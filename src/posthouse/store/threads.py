@@ -17,11 +17,12 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.errors import Unavailable
 from posthouse.model.values import AccountId, ThreadId, new_id
+from posthouse.store.among import Among
 from posthouse.store.tables import emails, mentions, sent_emails, threads
 
 _TRIES = 5
@@ -63,16 +64,16 @@ class _Group:
         return group
 
 
-def _naming(insert: "sqlite.Insert | postgresql.Insert") -> sa.Executable:
-    # To update nothing is how a row that was there is returned, too: after its writer has committed.
-    changing = insert.on_conflict_do_update(index_elements=[mentions.c.id], set_={"thread_id": mentions.c.thread_id})
-    return changing.returning(mentions.c.id, mentions.c.thread_id)
-
-
 # Statements of every email that is filed.
-_LEADING = sa.select(mentions).where(mentions.c.id.in_(sa.bindparam("names", expanding=True)))
+_LEADING = Among(sa.select(mentions).where(mentions.c.id.in_(sa.bindparam("names", expanding=True))))
 _BEGIN = sa.insert(threads)
-_NAME = {"sqlite": _naming(sqlite.insert(mentions)), "postgresql": _naming(postgresql.insert(mentions))}
+_NAME_ALONE = sa.insert(mentions)
+_NAME = (
+    postgresql.insert(mentions)
+    # To update nothing is how a row that was there is returned, too: after its writer has committed.
+    .on_conflict_do_update(index_elements=[mentions.c.id], set_={"thread_id": mentions.c.thread_id})
+    .returning(mentions.c.id, mentions.c.thread_id)
+)
 
 
 class Threads:
@@ -130,8 +131,8 @@ class Threads:
         ordered = sorted(names)
         found: dict[bytes, ThreadId] = {}
         for start in range(0, len(ordered), _AT_ONCE):
-            some = {"names": ordered[start : start + _AT_ONCE]}
-            found.update({row.id: row.thread_id for row in await self._connection.execute(_LEADING, some)})
+            some = _LEADING.of({"names": ordered[start : start + _AT_ONCE]})
+            found.update({row.id: row.thread_id for row in await self._connection.execute(*some)})
         return found
 
     async def _locked(self, ids: Collection[ThreadId]) -> list[_Known]:
@@ -178,7 +179,10 @@ class Threads:
         if not names:
             return {}
         rows = [{"id": name, "thread_id": thread} for name, thread in sorted(names.items())]
-        written = await self._connection.execute(_NAME[self._connection.dialect.name], rows)
+        if self._connection.dialect.name == "sqlite":  # which has one writer, and thus no rivals
+            await self._connection.execute(_NAME_ALONE, rows)
+            return {}
+        written = await self._connection.execute(_NAME, rows)
         moved: dict[ThreadId, ThreadId] = {}
         for row in written.all():
             ours = moved.get(names[row.id], names[row.id])
