@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from posthouse.dashboard.typed import CONTROL, MOST_MINUTES, holds_control, server, texts
 from posthouse.model.connectors import (
     ImapSettings,
     Security,
@@ -20,9 +21,7 @@ from posthouse.model.connectors import (
 )
 from posthouse.model.values import Secret
 
-MOST_MINUTES = 24 * 60
-_CONTROL = "it may not hold line breaks or other control characters"
-_LINES = ("host", "username", "folder", "search_terms", "tls_trust")
+_LINES = ("username", "folder", "search_terms", "tls_trust")
 
 
 @dataclass(slots=True)
@@ -52,32 +51,21 @@ def shown(settings: ServerSettings | None, kind: str) -> dict[str, str]:
 
 def given(form: Mapping[str, Any]) -> dict[str, str]:
     """The texts of a form as a browser has sent it, without the password."""
-    names = (*_LINES, "port", "security", "enabled")
-    return {name: text.strip() for name in names if isinstance(text := form.get(name, ""), str)}
+    said = texts(form, (*_LINES, "host", "port", "security", "enabled"))
+    return {name: text.strip() for name, text in said.items()}
 
 
 def read(kind: str, fields: Mapping[str, str], password: str, old: ServerSettings | None) -> Reading:
     """The settings that a form asks for in place of `old`."""
     problems: dict[str, str] = {}
-    host, port = fields.get("host", ""), fields.get("port", "")
-    if not host:
-        problems["host"] = "enter the server's name"
-    elif any(character in "/@\\[] " for character in host) or len(host) > 255:
-        problems["host"] = "enter the name alone, without scheme, port or path"
-    if not port.isdecimal() or not 0 < int(port[:6]) < 65536:
-        problems["port"], port = "ports are 1 to 65535", "1"
+    at = server(fields.get("host", ""), fields.get("port", ""), fields.get("security", ""), problems)
     for name in _LINES:
         if not fields.get(name, "").isprintable():
-            problems[name] = _CONTROL
-    if any(ord(character) < 32 or ord(character) == 127 for character in password):
-        problems["password"] = _CONTROL
-    security = fields.get("security", "")
-    if security not in set(Security):
-        problems["security"], security = "choose one of the list", Security.TLS
+            problems[name] = CONTROL
+    if holds_control(password):
+        problems["password"] = CONTROL
     common: dict[str, Any] = {
-        "host": host,
-        "port": int(port),
-        "security": Security(security),
+        **at,
         "username": fields.get("username", ""),
         "tls_trust": fields.get("tls_trust", ""),
         "enabled": bool(fields.get("enabled")),

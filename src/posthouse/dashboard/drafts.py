@@ -1,13 +1,13 @@
 """Drafts: what was begun and kept, to be sent another day. The API has the same ones."""
 
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Response
 
 from posthouse.dashboard.letter import Letter, one_line, typed
-from posthouse.dashboard.visit import Visit, Visitor, pages
+from posthouse.dashboard.visit import PageNumber, Visit, Visitor, pages
 from posthouse.model.composing import KeptDraft
 from posthouse.model.errors import Invalid, NotFound
 from posthouse.model.values import DraftId, Slice, Sort
@@ -18,7 +18,7 @@ _SHOWN = {"to", "cc", "bcc", "subject", "body", "isHTML", "html", "attachments"}
 
 
 @router.get("/drafts")
-async def drafts(visit: Visit, page: Annotated[int, Query(ge=0, le=1_000_000)] = 0) -> Response:
+async def drafts(visit: Visit, page: PageNumber = 0) -> Response:
     slice_ = Slice(page=page, size=50, sort=Sort.DESC)
     found = await visit.services.drafts.page(visit.account.id, slice_)
     letters = [(draft, of_draft(draft, "")) for draft in found.items]

@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Form, Query, Response
+from fastapi import Form, Response
 
-from posthouse.dashboard.visit import Visit, Visitor, pages
+from posthouse.dashboard.visit import PageNumber, Visit, Visitor, pages
 from posthouse.model.browsing import InboxOrder
 from posthouse.model.errors import Conflict, Invalid
 from posthouse.model.mail import InboxQuery
@@ -22,7 +22,7 @@ async def inboxes(
     visit: Visit,
     search: str = "",
     order: InboxOrder = InboxOrder.NEWEST,
-    page: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    page: PageNumber = 0,
 ) -> Response:
     query = InboxQuery(slice=Slice(page=page, size=MOST), search=search.strip())
     found = await visit.services.browsing.inboxes(visit.account.id, query, order)
@@ -86,6 +86,15 @@ async def delete(visit: Visit, inbox_id: InboxId) -> Response:
 async def mark_all_read(visit: Visit, inbox_id: InboxId) -> Response:
     await visit.services.mail.mark_all_read(visit.account.id, True, inbox_id)
     return visit.to(f"/inboxes/{inbox_id}", said="All of it is marked as read.")
+
+
+async def inbox_with(visit: Visitor, address: str) -> InboxId | None:
+    """The inbox with this address, its connector's or its own."""
+    services, account = visit.services, visit.account.id
+    if (connector := await services.connectors.by_address(account, address)) is not None:
+        return connector.inbox_id
+    inbox = await services.inboxes.by_address(account, address)
+    return inbox.id if inbox is not None else None
 
 
 def _form(visit: Visitor, problems: dict[str, str] | None = None, typed: dict[str, str] | None = None) -> Response:

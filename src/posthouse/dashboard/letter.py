@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 from starlette.datastructures import FormData, UploadFile
 
+from posthouse.dashboard.typed import texts
 from posthouse.dashboard.visit import Visitor
 from posthouse.model.errors import Invalid, PosthouseError, TooLarge
 from posthouse.model.mail import Outgoing
@@ -42,10 +42,10 @@ class Letter:
 
     @classmethod
     def of(cls, form: FormData) -> "Letter":
-        said = {one.name: form.get(one.name, "") for one in fields(cls) if one.name != "attachments"}
-        texts: dict[str, Any] = {name: value for name, value in said.items() if isinstance(value, str)}
+        said = texts(form, (one.name for one in fields(cls) if one.name != "attachments"))
+        said["key"] = said["key"] or str(uuid4())
         kept = tuple(one for one in form.getlist("attachments") if isinstance(one, str))
-        return cls(**texts | {"key": texts["key"] or str(uuid4())}, attachments=kept)
+        return cls(**said, attachments=kept)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from typing import Any, Self
 
-from posthouse.model.connectors import ImapSettings, Security, SmtpSettings, SyncSettings
+from posthouse.dashboard.typed import CONTROL, MOST_MINUTES, holds_control, server, texts
+from posthouse.model.connectors import ImapSettings, SmtpSettings, SyncSettings
 from posthouse.model.providers import TOKEN, Proposal, propose
 from posthouse.model.values import Secret
 from posthouse.services.connectors import NewConnector
@@ -18,8 +19,6 @@ from posthouse.services.connectors import NewConnector
 BACK = {"all": None, "day": 1, "week": 7, "month": 31, "year": 366}
 """How far back mail is fetched, in days."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # never the locale's
-_CONTROL = "it may not hold line breaks or other control characters"
-_MOST_MINUTES = 24 * 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +50,8 @@ class Form:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """What a browser has sent."""
-        texts = {one.name: given.get(one.name, "") for one in fields(cls)}
-        return cls(**{name: text.strip() if isinstance(text, str) else "" for name, text in texts.items()})
+        said = texts(given, (one.name for one in fields(cls)))
+        return cls(**{name: text.strip() for name, text in said.items()})
 
     @property
     def proposal(self) -> Proposal | None:
@@ -135,13 +134,13 @@ def read(form: Form, password: str, today: date) -> Reading:
     address = form.email_address
     if "@" not in address.strip("@") or not address.isprintable() or len(address) > 320:
         problems["email_address"] = "enter the address of the mailbox, such as ann@example.org"
-    if not password or any(ord(character) < 32 or ord(character) == 127 for character in password):
-        problems |= {"password": "enter it" if not password else _CONTROL}
+    if not password or holds_control(password):
+        problems["password"] = CONTROL if password else "enter it"
     if not form.imap and not form.smtp:
         problems["imap"] = "tick one of the two at least: mail comes by IMAP and goes by SMTP"
     for name in ("name", "folder", "trust", "imap_username", "smtp_username"):
         if not getattr(form, name).isprintable():
-            problems[name] = _CONTROL
+            problems[name] = CONTROL
     if form.imap and not form.imap_username:
         problems["imap_username"] = "enter it; mostly it is the address"
     common: dict[str, Any] = {
@@ -151,12 +150,12 @@ def read(form: Form, password: str, today: date) -> Reading:
     }
     imap = smtp = None
     if form.imap:
-        at_imap = _server(form.imap_host, form.imap_port, form.imap_security, "imap", problems)
+        at_imap = server(form.imap_host, form.imap_port, form.imap_security, problems, "imap_")
         terms = _since(form.back, today)
         folder = form.folder or "INBOX"
         imap = ImapSettings(**at_imap, **common, username=form.imap_username, folder=folder, search_terms=terms)
     if form.smtp:
-        at_smtp = _server(form.smtp_host, form.smtp_port, form.smtp_security, "smtp", problems)
+        at_smtp = server(form.smtp_host, form.smtp_port, form.smtp_security, problems, "smtp_")
         smtp = SmtpSettings(**at_smtp, **(common if form.smtp_username else {}), username=form.smtp_username)
     wish = NewConnector(
         name=form.name or None, email_address=address, imap=imap, smtp=smtp, sync=_schedule(form, problems)
@@ -164,25 +163,11 @@ def read(form: Form, password: str, today: date) -> Reading:
     return Reading(wish, problems)
 
 
-def _server(host: str, port: str, security: str, which: str, problems: dict[str, str]) -> dict[str, Any]:
-    if not host:
-        problems[f"{which}_host"] = "enter the server's name"
-    elif any(character in "/@\\[] " for character in host) or not host.isprintable() or len(host) > 255:
-        problems[f"{which}_host"] = "enter the name alone, without scheme, port or path"
-    if not port.isdecimal() or not 0 < int(port[:6]) < 65536:
-        problems[f"{which}_port"] = "ports are 1 to 65535"
-        port = "1"
-    if security not in list(Security):
-        problems[f"{which}_security"] = "choose one of the list"
-        security = Security.TLS
-    return {"host": host, "port": int(port), "security": Security(security)}
-
-
 def _schedule(form: Form, problems: dict[str, str]) -> SyncSettings | None:
     if form.how == "manual" or not form.imap:
         return None
-    if not form.minutes.isdecimal() or not 0 < int(form.minutes[:6]) <= _MOST_MINUTES:
-        problems["minutes"] = f"enter a number of minutes, 1 to {_MOST_MINUTES}"
+    if not form.minutes.isdecimal() or not 0 < int(form.minutes[:6]) <= MOST_MINUTES:
+        problems["minutes"] = f"enter a number of minutes, 1 to {MOST_MINUTES}"
         return None
     return SyncSettings(enabled=True, interval=timedelta(minutes=int(form.minutes)))
 

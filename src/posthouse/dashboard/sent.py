@@ -1,16 +1,16 @@
 """What was sent, is on its way, or was not sent: the list, and one email with what became of it."""
 
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Response
 
 from posthouse.dashboard.content import framed, to_save
 from posthouse.dashboard.live import BEAT, event, stream
 from posthouse.dashboard.outcomes import STATES, Fate, fates, is_settled, told
-from posthouse.dashboard.visit import Visit, Visitor, pages
+from posthouse.dashboard.visit import PageNumber, Visit, Visitor, pages
 from posthouse.model.errors import NotFound
 from posthouse.model.mail import SentEmail
 from posthouse.model.outbox import Job, JobStatus
@@ -23,9 +23,7 @@ PER_PAGE = 50
 
 
 @router.get("/sent")
-async def sent(
-    visit: Visit, search: str = "", state: str = "", page: Annotated[int, Query(ge=0, le=1_000_000)] = 0
-) -> Response:
+async def sent(visit: Visit, search: str = "", state: str = "", page: PageNumber = 0) -> Response:
     found = await visit.services.sent.page(
         visit.account.id,
         Slice(page=page, size=PER_PAGE, sort=Sort.DESC),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote, unquote, urlsplit
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment
@@ -149,6 +149,9 @@ Visit = Annotated[Visitor, Depends(_visitor)]
 
 Guest = Annotated[Answering, Depends(_guest)]
 """Anybody."""
+
+PageNumber = Annotated[int, Query(ge=0, le=1_000_000)]
+"""Which page of a list is asked for; 0 is the first."""
 
 
 def csrf_token(secret: str) -> str:

@@ -1,70 +1,27 @@
 """Webhooks: the list with how they are, one with all that it was told, made, changed, tried out."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Any
 from uuid import UUID
 
-from fastapi import Query, Response
-from starlette.datastructures import FormData
+from fastapi import Response
 
-from posthouse.dashboard.visit import Visit, Visitor, pages
+from posthouse.dashboard.inboxes import inbox_with
+from posthouse.dashboard.visit import PageNumber, Visit, Visitor, pages
+from posthouse.dashboard.webhook_form import EVENTS, KEPT, Wish, beside, read
 from posthouse.model.errors import Invalid, NotFound
-from posthouse.model.values import InboxId, Secret, Slice, Sort
-from posthouse.model.webhooks import Backlog, EventName, ResultQuery, Webhook, WebhookId, WebhookQuery
+from posthouse.model.values import InboxId, Slice, Sort
+from posthouse.model.webhooks import Backlog, ResultQuery, Webhook, WebhookId, WebhookQuery
 from posthouse.services.webhooks import NewWebhook
 
 router = pages()
 
 PER_PAGE = 50
-EVENTS: Mapping[EventName, str] = {
-    EventName.NEW_EMAIL: "a new email, with what lists show of it",
-    EventName.EMAIL_RECEIVED: "a new email, by its ids alone",
-    EventName.NEW_ATTACHMENT: "each attachment of a new email",
-    EventName.EMAIL_READ: "an email that was marked as read",
-    EventName.DELIVERY_STATUS: "what a server said of an email that was sent",
-    EventName.BOUNCE: "an email that did not reach somebody",
-    EventName.BOUNCE_RECIPIENT: "each recipient whom an email did not reach",
-}
-"""What can be listened to and comes to pass here, in words."""
-KEPT = "(kept)"
-"""Stands for the value of a header that is not shown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """The form as it was filled in. Headers are lines, `Name: value`; of a webhook that is there, an empty password
-    is the one that it has."""
-
-    url: str = ""
-    name: str = ""
-    event: str = EventName.NEW_EMAIL.value
-    inbox: str = ""
-    username: str = ""
-    headers: str = ""
-    template: str = ""
-    any_certificate: str = ""
-
-    @classmethod
-    def of(cls, form: FormData) -> "Wish":
-        said = {name: form.get(name, "") for name in cls.__dataclass_fields__}
-        return cls(**{name: value for name, value in said.items() if isinstance(value, str)})
-
-    @classmethod
-    def to_change(cls, webhook: Webhook) -> "Wish":
-        return cls(
-            url=webhook.url,
-            name=webhook.name or "",
-            event=webhook.event.value,
-            username=webhook.username or "",
-            headers="\n".join(f"{name}: {KEPT}" for name in webhook.headers),
-            template=webhook.template or "",
-            any_certificate="on" if webhook.takes_any_certificate else "",
-        )
 
 
 @router.get("/webhooks")
-async def webhooks(visit: Visit, page: Annotated[int, Query(ge=0, le=100_000)] = 0) -> Response:
+async def webhooks(visit: Visit, page: PageNumber = 0) -> Response:
     services, account = visit.services, visit.account.id
     found = await services.webhooks.page(account, WebhookQuery(slice=Slice(page=page, size=PER_PAGE, sort=Sort.DESC)))
     backlog = await services.webhook_results.backlog(account)
@@ -93,24 +50,22 @@ async def make(visit: Visit) -> Response:
     wish, problems = Wish.of(form), dict[str, str]()
     inbox: InboxId | None = None
     if wish.inbox.strip():
-        inbox = await _inbox(visit, wish.inbox.strip())
+        inbox = await inbox_with(visit, wish.inbox.strip())
         if inbox is None:
             problems["inbox"] = "no inbox and no connector of yours has this address"
     if not problems:
         try:
-            values = _values(wish, str(form.get("password", "")))
+            values = read(wish, str(form.get("password", "")))
             webhook = await visit.services.webhooks.create(visit.account.id, NewWebhook(**values), inbox)
         except Invalid as error:
-            _add(problems, error)
+            problems = beside(error)
         else:
             return visit.to(f"/webhooks/{webhook.id}", said="Made. Test it to see what your receiver answers.")
     return _form(visit, wish, problems=problems)
 
 
 @router.get("/webhooks/{webhook_id}")
-async def one(
-    visit: Visit, webhook_id: UUID, show: str = "", page: Annotated[int, Query(ge=0, le=1_000_000)] = 0
-) -> Response:
+async def one(visit: Visit, webhook_id: UUID, show: str = "", page: PageNumber = 0) -> Response:
     return await shown(visit, webhook_id, show=show, page=page)
 
 
@@ -125,13 +80,12 @@ async def change(visit: Visit, webhook_id: UUID) -> Response:
     id_ = WebhookId(webhook_id)
     webhook = await visit.services.webhooks.get(visit.account.id, id_)
     form = await visit.request.form()
-    wish, problems = Wish.of(form), dict[str, str]()
+    wish = Wish.of(form)
     try:
-        values = _values(wish, str(form.get("password", "")), webhook)
+        values = read(wish, str(form.get("password", "")), webhook)
         await visit.services.webhooks.change(visit.account.id, id_, **values)
     except Invalid as error:
-        _add(problems, error)
-        return _form(visit, wish, webhook, problems)
+        return _form(visit, wish, webhook, beside(error))
     return visit.to(f"/webhooks/{webhook_id}", said="Changed.")
 
 
@@ -207,68 +161,12 @@ def _form(
     )
 
 
-def _values(wish: Wish, password: str, webhook: Webhook | None = None) -> dict[str, Any]:
-    """The webhook's fields. Raises Invalid."""
-    kept = webhook.password if webhook is not None and webhook.username == wish.username.strip() else None
-    if wish.event not in EVENTS and (webhook is None or wish.event != webhook.event.value):
-        raise Invalid("eventName: choose one of these events")
-    return {
-        "url": wish.url,
-        "name": wish.name.strip() or None,
-        "event": EventName(wish.event),
-        "username": wish.username.strip() or None,
-        "password": (Secret(password) if password else kept) if wish.username.strip() else None,
-        "headers": _headers(wish.headers, webhook.headers if webhook else {}),
-        "template": wish.template.replace("\r\n", "\n") if wish.template.strip() else None,
-        "takes_any_certificate": bool(wish.any_certificate),
-    }
-
-
-def _headers(lines: str, present: Mapping[str, Secret]) -> dict[str, Secret]:
-    known = {name.lower(): value for name, value in present.items()}
-    found: dict[str, Secret] = {}
-    for line in filter(None, map(str.strip, lines.splitlines())):
-        name, colon, value = (part.strip() for part in line.partition(":"))
-        if not colon:
-            raise Invalid(f"includeHeaders: {name[:80]!r} has no colon: write Name: value")
-        if name.lower() in {one.lower() for one in found}:
-            raise Invalid(f"includeHeaders: {name} is there twice")
-        if value == KEPT and name.lower() not in known:
-            raise Invalid(f"includeHeaders: {name} has no value yet")
-        found[name] = known[name.lower()] if value == KEPT else Secret(value)
-    return found
-
-
-async def _inbox(visit: Visitor, address: str) -> InboxId | None:
-    """The inbox with this address, its own or its connector's."""
-    if (connector := await visit.services.connectors.by_address(visit.account.id, address)) is not None:
-        return connector.inbox_id
-    inbox = await visit.services.inboxes.by_address(visit.account.id, address)
-    return inbox.id if inbox is not None else None
-
-
-_FIELDS = {
-    "url": "url",
-    "basicAuth": "username",
-    "includeHeaders": "headers",
-    "requestBodyTemplate": "template",
-    "eventName": "event",
-}
-
-
-def _add(problems: dict[str, str], error: Invalid) -> None:
-    """Put what is wrong beside its field: the services begin with the field's name in the API."""
-    name, colon, words = error.message.partition(": ")
-    field = _FIELDS.get(name) if colon else None
-    problems[field or ""] = words if field else error.message
-
-
 async def inbox_of(visit: Visitor, webhook: Webhook, address: str) -> InboxId | None:
     """Which inbox's journal is meant: the webhook's, or of one that hears of all, the one with this address. Raises
     NotFound."""
     if webhook.inbox_id is not None:
         return None
-    inbox = await _inbox(visit, address.strip())
+    inbox = await inbox_with(visit, address.strip())
     if inbox is None:
         raise NotFound("no inbox and no connector of yours has this address")
     return inbox

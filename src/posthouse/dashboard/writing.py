@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from fastapi import Response
 
 from posthouse.dashboard.drafts import as_draft, beyond_the_form, forget_draft, of_draft
+from posthouse.dashboard.inboxes import inbox_with
 from posthouse.dashboard.letter import Letter, Problems, check_people, moment_of, outgoing, typed, with_files
 from posthouse.dashboard.visit import Visit, Visitor, pages
 from posthouse.model.errors import Conflict, Invalid, NotFound, PosthouseError
@@ -166,7 +167,6 @@ async def _senders(visit: Visitor) -> list[tuple[str, str]]:
 
 async def _sender(visit: Visitor, letter: Letter, problems: Problems) -> InboxId | None:
     """The inbox that has the address which stands there."""
-    services, account = visit.services, visit.account.id
     address = letter.sender.strip()
     if letter.inbox:  # several may have the same address: then it is this one, if it is one of them
         try:
@@ -176,12 +176,9 @@ async def _sender(visit: Visitor, letter: Letter, problems: Problems) -> InboxId
         else:
             if shown.sender.lower() == address.lower():
                 return InboxId(UUID(letter.inbox))
-    connector = await services.connectors.by_address(account, address) if address else None
-    inbox = await services.inboxes.by_address(account, address) if address and connector is None else None
-    if connector is not None:
-        return connector.inbox_id
+    inbox = await inbox_with(visit, address) if address else None
     if inbox is not None:
-        return inbox.id
+        return inbox
     words = f"no connector and no inbox of yours has the address {address}" if address else "choose who it comes from"
     problems.add("sender", Invalid(words))
     return None
