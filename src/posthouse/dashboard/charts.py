@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from posthouse.dashboard.render import counted
+
 _WIDTH, _GAP, _HEIGHT = 5, 1, 20
 
 
@@ -18,6 +20,6 @@ def days(counts: Sequence[int], peak: int) -> Markup:
     total = sum(counts)
     return Markup(  # noqa: S704 (numbers alone)
         f'<svg class="days" role="img" width="{wide}" height="{_HEIGHT}" viewBox="0 0 {wide} {_HEIGHT}" '
-        f'aria-label="{total:,} email{"" if total == 1 else "s"} in {len(counts)} days, {counts[-1]:,} today">'
+        f'aria-label="{counted(total, "email")} in {len(counts)} days, {counts[-1]:,} today">'
         f'<path class="none" d="M0 {_HEIGHT - 1}h{wide - _GAP}v1H0z"/><path d="{bars}"/></svg>'
     )

@@ -8,7 +8,8 @@ from fastapi import Depends, Form, Request, Response
 
 from posthouse.dashboard import connector_form as forms
 from posthouse.dashboard.live import event, stream
-from posthouse.dashboard.stages import Trial
+from posthouse.dashboard.stages import Trial, begin
+from posthouse.dashboard.typed import texts
 from posthouse.dashboard.visit import Visit, Visitor, pages
 from posthouse.model.connectors import Connector, ImapSettings, ServerSettings, SmtpSettings
 from posthouse.model.errors import Invalid
@@ -91,7 +92,7 @@ async def change_connection(visit: Visit, connector_id: UUID, kind: ThisKind) ->
         await (connectors.delete_imap if kind == "imap" else connectors.delete_smtp)(account, made.id)
         return visit.to(f"/connectors/{made.id}", said=f"The {kind.upper()} connection is removed.")
     fields = forms.given(form)
-    reading = forms.read(kind, fields, _password(form.get("password")), old)
+    reading = forms.read(kind, fields, texts(form, ["password"])["password"], old)
     if not reading.problems:
         try:
             await _save(visit, made, reading.settings, old)
@@ -109,12 +110,12 @@ async def test_connection(visit: Visit, connector_id: UUID, kind: ThisKind) -> R
     made, old = await _found(visit, connector_id, kind)
     form = await visit.request.form()
     fields = forms.given(form)
-    reading = forms.read(kind, fields, _password(form.get("password")), old)
+    reading = forms.read(kind, fields, texts(form, ["password"])["password"], old)
     if reading.problems:
         if visit.htmx:
             return visit.page("connector/_problems.html", problems=reading.problems)
         return _page(visit, made, kind, old, fields, reading.problems)
-    trial = _begin(visit, made, reading.settings)
+    trial = begin(visit, reading.settings, made.id)
     if visit.htmx:
         return stream(visit, _shown(visit, trial))
     async for _ in trial.conversation.changes():
@@ -125,17 +126,6 @@ async def test_connection(visit: Visit, connector_id: UUID, kind: ThisKind) -> R
 async def _shown(visit: Visitor, trial: Trial) -> AsyncGenerator[str, None]:
     async for _ in trial.conversation.changes():
         yield event(visit.render("connector/_trial.html", trial=trial))
-
-
-def _begin(visit: Visitor, made: Connector, settings: ImapSettings | SmtpSettings) -> Trial:
-    connectors, begin = visit.services.connectors, visit.services.conversations.begin
-    if isinstance(settings, ImapSettings):
-        imap = settings
-        return Trial(
-            "IMAP", imap, begin(visit.account.id, lambda ear: connectors.test_imap(imap, ear, connector_id=made.id))
-        )
-    smtp = settings
-    return Trial("SMTP", smtp, begin(visit.account.id, lambda ear: connectors.test_smtp(smtp, ear)))
 
 
 async def _save(
@@ -163,10 +153,6 @@ async def _found(visit: Visitor, connector_id: UUID, kind: Kind) -> tuple[Connec
     made = await connectors.get(account, ConnectorId(connector_id))
     connection = await (connectors.imap if kind == "imap" else connectors.smtp)(account, made.id)
     return made, connection.settings if connection else None
-
-
-def _password(text: object) -> str:
-    return text if isinstance(text, str) else ""
 
 
 def _page(

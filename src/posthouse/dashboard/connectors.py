@@ -10,6 +10,7 @@ from fastapi import Form, Query, Response
 
 from posthouse.dashboard.charts import days
 from posthouse.dashboard.live import BEAT, event, stream
+from posthouse.dashboard.render import counted
 from posthouse.dashboard.visit import Visit, Visitor, pages
 from posthouse.model.errors import PosthouseError
 from posthouse.model.overview import TROUBLED_FIRST, Order, OverviewQuery, Summary
@@ -112,7 +113,7 @@ async def do_with_many(
     match do:
         case "pause" | "resume":
             changed = await visit.services.connectors.switch(visit.account.id, chosen, enabled=do == "resume")
-            said = f"{'Resumed' if do == 'resume' else 'Paused'} {_counted(len(changed))}."
+            said = f"{'Resumed' if do == 'resume' else 'Paused'} {counted(len(changed), 'connector')}."
         case "sync":
             said = await _sync(visit, chosen)
         case _:
@@ -135,16 +136,12 @@ async def _sync(visit: Visitor, chosen: Sequence[ConnectorId]) -> str:
         else:
             new += len(outcome.email_ids)
             failed += outcome.failure is not None
-    words = [f"Synced {_counted(len(done) - failed)}: {new} new {'email' if new == 1 else 'emails'}."]
+    words = [f"Synced {counted(len(done) - failed, 'connector')}: {counted(new, 'new email')}."]
     if failed:
-        words.append(f"{_counted(failed)} failed; the list says why.")
+        words.append(f"{counted(failed, 'connector')} failed; the list says why.")
     if going_on:
-        words.append(f"{_counted(len(going_on))} still under way.")
+        words.append(f"{counted(len(going_on), 'connector')} still under way.")
     return " ".join(words)
-
-
-def _counted(number: int) -> str:
-    return "1 connector" if number == 1 else f"{number} connectors"
 
 
 def _ids(texts: Sequence[str]) -> list[ConnectorId]:

@@ -6,17 +6,17 @@ from contextlib import suppress
 from typing import Any
 
 from fastapi import Response
-from starlette.datastructures import FormData
 
-from posthouse.dashboard.linking_form import Form, as_options, read
+from posthouse.dashboard.linking_form import Form, Reading, as_options, read
 from posthouse.dashboard.live import event, stream
-from posthouse.dashboard.stages import Trial
+from posthouse.dashboard.stages import Trial, begin
+from posthouse.dashboard.typed import texts
 from posthouse.dashboard.visit import Visit, Visitor, pages
-from posthouse.model.connectors import ImapSettings
+from posthouse.model.connectors import ImapSettings, SmtpSettings
 from posthouse.model.errors import PosthouseError
 from posthouse.model.providers import PRESETS
 from posthouse.model.sync import Folder
-from posthouse.model.values import AccountId, utc_now
+from posthouse.model.values import utc_now
 from posthouse.services.connectors import NewConnector
 
 router = pages()
@@ -38,15 +38,14 @@ async def propose(visit: Visit) -> Response:
 
 @router.post("/connectors/new/settings")
 async def propose_without_script(visit: Visit) -> Response:
-    form, _password = await _given(visit)
+    form = Form.of(await visit.request.form())
     return await _page(visit, form.with_proposal())
 
 
 @router.post("/connectors/new/test")
 async def test(visit: Visit) -> Response:
     """Try out what the form says: stage by stage as it goes, or as a page when it is over."""
-    form, password = await _given(visit)
-    reading = read(form, password, utc_now().date())
+    form, reading = await _read(visit)
     if reading.problems:
         return await _wrong(visit, form, reading.problems)
     trials = _Trials(visit, reading.wish)
@@ -59,8 +58,7 @@ async def test(visit: Visit) -> Response:
 
 @router.post("/connectors/new")
 async def link(visit: Visit) -> Response:
-    form, password = await _given(visit)
-    reading = read(form, password, utc_now().date())
+    form, reading = await _read(visit)
     if reading.problems:
         return await _wrong(visit, form, reading.problems)
     services, account = visit.services, visit.account.id
@@ -87,22 +85,18 @@ class _Trials:
 
     async def changes(self) -> AsyncGenerator[None, None]:
         """Gives whenever there is more to see, until all is over."""
-        connectors, account = self._visit.services.connectors, self._visit.account.id
-        begin = self._visit.services.conversations.begin
-        imap, smtp = self._wish.imap, self._wish.smtp
-        if imap is not None:
-            trial = Trial("IMAP", imap, begin(account, lambda ear: connectors.test_imap(imap, ear)))
+        connections: tuple[ImapSettings | SmtpSettings | None, ...] = (self._wish.imap, self._wish.smtp)
+        for settings in connections:
+            if settings is None:
+                continue
+            trial = begin(self._visit, settings)
             self.all.append(trial)
             async for _ in trial.conversation.changes():
                 yield
             if not trial.success:
                 return
-            self.folders = await self._listed(imap)
-        if smtp is not None:
-            trial = Trial("SMTP", smtp, begin(account, lambda ear: connectors.test_smtp(smtp, ear)))
-            self.all.append(trial)
-            async for _ in trial.conversation.changes():
-                yield
+            if isinstance(settings, ImapSettings):
+                self.folders = await self._listed(settings)
 
     async def shown(self) -> AsyncGenerator[str, None]:
         """The same as events for a page."""
@@ -130,17 +124,16 @@ def _defaults() -> dict[str, str]:
     }
 
 
-async def _given(visit: Visitor) -> tuple[Form, str]:
-    given: FormData = await visit.request.form()
-    password = given.get("password")
-    return Form.of(given), password if isinstance(password, str) else ""
+async def _read(visit: Visitor) -> tuple[Form, Reading]:
+    given = await visit.request.form()
+    form = Form.of(given)
+    return form, read(form, texts(given, ["password"])["password"], utc_now().date())
 
 
 async def _known(visit: Visitor, form: Form) -> dict[str, Any]:
     """What a page needs to know beside the form."""
-    account: AccountId = visit.account.id
     address = form.email_address
-    same = await visit.services.connectors.by_address(account, address) if "@" in address else None
+    same = await visit.services.connectors.by_address(visit.account.id, address) if "@" in address else None
     return {"presets": PRESETS, "proposal": form.proposal, "same": same, "options": as_options(form)}
 
 

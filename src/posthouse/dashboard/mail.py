@@ -5,7 +5,6 @@ link, and what htmx asks for is a part of the page that the same link leads to.
 """
 
 import hashlib
-import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,7 +28,6 @@ router = pages()
 HOMES = 50
 """Inboxes beside the list; all of them have a page of their own."""
 _LETTERS = 50
-_STREAM_SECONDS = 600  # then the browser connects again, and whoever is not signed in any more does not get in
 
 
 class Show(StrEnum):
@@ -191,7 +189,6 @@ async def _told(visit: Visitor, where: Where, seen: str) -> AsyncGenerator[str, 
     missed whatever happened while nobody listened; the browser puts in what is different."""
     services, account = visit.services, visit.account.id
     newest = int(number) if (number := seen.partition(".")[0]).isdecimal() else 0
-    ends = time.monotonic() + _STREAM_SECONDS
     topic = f"inbox:{where.inbox.id}" if where.inbox else "inbox"
     async for _ in services.lookout.changes(topic):
         listing = await services.browsing.listing(account, where.query())
@@ -201,8 +198,6 @@ async def _told(visit: Visitor, where: Where, seen: str) -> AsyncGenerator[str, 
             html = visit.render("mail/_news.html", where=where, listing=listing, newest=newest, open=None)
             yield event(html, id_=version)
             seen, newest = version, max(newest, listing.items[0].place if listing.items else 0)
-        if time.monotonic() > ends:
-            return
 
 
 def _version(listing: Listing) -> str:

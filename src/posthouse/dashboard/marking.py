@@ -14,17 +14,13 @@ router = pages()
 @router.post("/mail/{email_id}/read")
 async def mark_read(visit: Visit, email_id: EmailId, where: There, read: Annotated[bool, Form()] = True) -> Response:
     await visit.services.mail.mark_read(visit.account.id, email_id, read)
-    if visit.htmx:
-        return await _as_it_is_now(visit, where, email_id)
-    return visit.to(where.to(), said="Marked as read." if read else "Marked as unread.")
+    return await _done(visit, where, email_id, "Marked as read." if read else "Marked as unread.")
 
 
 @router.post("/mail/{email_id}/star")
 async def star(visit: Visit, email_id: EmailId, where: There, starred: Annotated[bool, Form()] = True) -> Response:
     await visit.services.mail.favour(visit.account.id, email_id, starred)
-    if visit.htmx:
-        return await _as_it_is_now(visit, where, email_id)
-    return visit.to(where.to(), said="Starred." if starred else "The star is gone.")
+    return await _done(visit, where, email_id, "Starred." if starred else "The star is gone.")
 
 
 @router.get("/mail/{email_id}/delete")
@@ -42,5 +38,8 @@ async def delete(visit: Visit, email_id: EmailId, where: There) -> Response:
     return visit.to(where.to(email=after.older), said="Deleted.")
 
 
-async def _as_it_is_now(visit: Visitor, where: Where, email_id: EmailId) -> Response:
+async def _done(visit: Visitor, where: Where, email_id: EmailId, said: str) -> Response:
+    """The email as it is now; the list, where no script puts that in its place."""
+    if not visit.htmx:
+        return visit.to(where.to(), said=said)
     return visit.page("mail/_email.html", where=where, **await pane_of(visit, where, email_id, None, mark_read=False))

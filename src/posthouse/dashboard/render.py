@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
-from jinja2.runtime import Context
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from posthouse.model.values import utc_now
@@ -67,12 +65,6 @@ def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-@pass_context
-def _static(context: Context, name: str) -> str:
-    url: str = context["statics"][name]
-    return url
-
-
 def environment(statics: Mapping[str, str]) -> Environment:
     """Templates that escape everything and know nothing that they were not given."""
     made = Environment(
@@ -84,9 +76,5 @@ def environment(statics: Mapping[str, str]) -> Environment:
         auto_reload=False,
     )
     made.filters.update(age=age, ago=ago, moment=moment, when=when, size=size, counted=counted)
-    made.globals.update(ui=BASE, statics=statics, static=_static, now=utc_now)
+    made.globals.update(ui=BASE, static=statics.__getitem__, now=utc_now)
     return made
-
-
-def written(templates: Environment, name: str, values: Mapping[str, Any]) -> str:
-    return templates.get_template(name).render(values)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
 
+from posthouse.dashboard.render import BASE
 from posthouse.dashboard.visit import SESSION, Guest, own_path, remember
 from posthouse.model.errors import Unauthorized
 
@@ -44,5 +45,5 @@ async def sign_in_by_link(guest: Guest, secret: str) -> Response:
 async def sign_out(guest: Guest) -> Response:
     await guest.services.logins.sign_out(guest.request.cookies.get(SESSION, ""))
     response = guest.to("/sign-in", said="Signed out.")
-    response.delete_cookie(SESSION, path="/ui")
+    response.delete_cookie(SESSION, path=BASE)
     return response

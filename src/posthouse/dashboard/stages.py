@@ -1,10 +1,13 @@
 """A connection test as people see it: its stages one after the other, and what became of each."""
 
 from dataclasses import dataclass
+from functools import partial
 
-from posthouse.model.connectors import ImapSettings, Security, ServerSettings
+from posthouse.dashboard.visit import Visitor
+from posthouse.model.connectors import ImapSettings, Security, ServerSettings, SmtpSettings
 from posthouse.model.errors import Stage
 from posthouse.model.events import TestResult
+from posthouse.model.values import ConnectorId
 from posthouse.services.conversations import Conversation
 
 _WORDS = {
@@ -68,6 +71,15 @@ class Trial:
         if place > here:
             return "open"
         return "failed" if self.over else "now"
+
+
+def begin(visit: Visitor, settings: ImapSettings | SmtpSettings, connector: ConnectorId | None = None) -> Trial:
+    """Test these settings, whoever looks on; what is asked is counted for the connector whose settings they are."""
+    connectors, account, conversations = visit.services.connectors, visit.account.id, visit.services.conversations
+    if isinstance(settings, ImapSettings):
+        test = partial(connectors.test_imap, settings, connector_id=connector)
+        return Trial("IMAP", settings, conversations.begin(account, test))
+    return Trial("SMTP", settings, conversations.begin(account, partial(connectors.test_smtp, settings)))
 
 
 def _stages(settings: ServerSettings) -> list[Stage]:

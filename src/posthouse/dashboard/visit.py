@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment
 
-from posthouse.dashboard.render import BASE, written
+from posthouse.dashboard.render import BASE
 from posthouse.model.accounts import Account, Login, key_digest
 from posthouse.model.errors import Forbidden, Unauthorized
 from posthouse.services import Services
@@ -50,7 +50,7 @@ class Answering:
     def render(self, template: str, **values: Any) -> str:
         """A template as text: for parts of a page that are sent as they change."""
         templates: Environment = self.request.app.state.templates
-        return written(templates, template, self._common() | values)
+        return templates.get_template(template).render(self._common() | values)
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
         """A page, or a part of one."""
