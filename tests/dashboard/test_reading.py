@@ -407,6 +407,7 @@ async def test_mail_is_read_by_the_keyboard_alone(house: House, ann: Visitor, pa
     await press("Enter")
     await expect(page.get_by_role("status").first).to_have_text("Deleted.")
     await expect(subject).to_have_text("two")
+    await page.wait_for_load_state()  # it is a new page, whose scripts may not run yet
     await press("?")
     await expect(page.get_by_role("heading", name="Shortcuts")).to_be_visible()
     await press("?")
