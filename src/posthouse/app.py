@@ -28,6 +28,7 @@ from posthouse.engine.postman import Postman
 from posthouse.engine.worker import Worker
 from posthouse.model.errors import PosthouseError
 from posthouse.model.values import Clock, Secret, utc_now
+from posthouse.remote.admission import Admission
 from posthouse.remote.egress import Egress
 from posthouse.remote.mailbox import check_search_terms, open_mailbox
 from posthouse.remote.quirks import files_sent
@@ -164,7 +165,7 @@ def build(settings: Settings, now: Clock = utc_now) -> App:
     database = Database(settings.sql_url, Seal(_secret_keys(settings)))
     blobs = Blobs(settings.blob_location)
     egress = Egress(settings.egress_allow)
-    mailbox = partial(open_mailbox, egress=egress, message_limit=settings.message_limit_mb << 20)
+    mailbox = Admission(partial(open_mailbox, egress=egress, message_limit=settings.message_limit_mb << 20)).open
     submission = partial(open_submission, egress=egress)
     poster = partial(post_to, egress=egress)
     readers = Readers()

@@ -319,13 +319,19 @@ REFUSALS: dict[str, tuple[str, str, type[RemoteError], str]] = {
     "unavailable": ("localhost", "A1 NO [UNAVAILABLE] Temporary failure", Deferred, "can't serve us now"),
     "in use": ("localhost", "A1 NO [INUSE] Mailbox is locked", Deferred, "locked"),
     "limit": ("localhost", "A1 NO [LIMIT] Maximum number of connections", Deferred, "Maximum"),
-    "too many": ("imap.gmail.com", "A1 NO [ALERT] Too many simultaneous connections. (Failure)", Deferred, "Too many"),
+    "too many": (
+        "imap.gmail.com",
+        "A1 NO [ALERT] Too many simultaneous connections. (Failure)",
+        Deferred,
+        r"Too many.*\(it lets in only so many",
+    ),
     "bandwidth": (
         "imap.gmail.com",
         "A1 NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)",
         Deferred,
-        "bandwidth",
+        r"bandwidth.*within a day\)",
     ),
+    "slowed down": ("imap.gmail.com", "A1 NO [THROTTLED] Login failed", Deferred, "slowed down for a while"),
     "throttled": (
         "outlook.office365.com",
         "A1 BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds",
@@ -353,6 +359,12 @@ async def test_a_refused_sign_in_is_told_apart(host: str, words: str, kind: type
         ("A1 BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds", timedelta(seconds=92.415)),
         ("A1 BAD Request is throttled. Suggested Backoff Time: 604800000 milliseconds", timedelta(hours=1)),
         ("A1 NO [ALERT] Too many simultaneous connections. (Failure)", timedelta(minutes=5)),
+        ("A1 NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded", timedelta(minutes=5)),
+        ("A1 NO [LIMIT] LOGIN Rate limit hit.", timedelta(minutes=1)),
+        ("A1 NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)", timedelta(hours=1)),
+        ("A1 NO [OVERQUOTA] Try another day", timedelta(hours=1)),
+        ("A1 NO [THROTTLED] Login failed", timedelta(minutes=10)),
+        ("* BYE Account exceeded command or bandwidth limits", timedelta(hours=1)),
         ("A1 NO [UNAVAILABLE] Later", None),
     ],
 )
@@ -679,6 +691,15 @@ async def test_throttling_ends_a_fetch_at_once() -> None:
         with pytest.raises(Deferred) as caught:
             [message async for message in mailbox.fetch(known(1, 2, 3))]
     assert caught.value.retry_after == timedelta(seconds=1)
+
+
+async def test_a_full_mailbox_is_not_taken_for_a_used_up_day() -> None:
+    script = SIGN_IN + "C: A2 APPEND Sent\nS: A2 NO [OVERQUOTA] Mailbox is full"
+    async with serving(conversation(script)) as port, opened(scripted(port)) as mailbox:
+        with pytest.raises(Deferred) as caught:
+            await mailbox.append("Sent", b"Subject: x\r\n\r\n", datetime.now(UTC))
+    assert caught.value.message.endswith("can't serve us now: Mailbox is full")
+    assert caught.value.retry_after is None
 
 
 async def test_a_refused_search_is_refused() -> None:

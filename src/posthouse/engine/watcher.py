@@ -104,7 +104,7 @@ class Watcher:
         self._resting = False
         try:
             async with contextlib.AsyncExitStack() as stack:
-                stays = await stack.enter_async_context(self._gate.seat(brief.host))
+                stays = await stack.enter_async_context(self._gate.seat(brief.host, brief.settings.username))
                 async with self._gate.passage(brief.host):
                     session = await stack.enter_async_context(self._sync.session(brief.connector))
                 desk = stack.enter_context(self._sync.desk(self._id, wake))
@@ -151,8 +151,8 @@ class Watcher:
     async def _visit(self, brief: Brief, session: Session, place: Place) -> timedelta:
         """Look once, and make room for others. In how long to come again."""
         text = (
-            f"signed in at {brief.host}, where no more sessions are kept (POSTHOUSE_SESSIONS_PER_HOST): asking every "
-            f"{brief.interval.total_seconds():.0f} s"
+            f"signed in at {brief.host}, where no more sessions are kept, by what its provider allows for a mailbox or "
+            f"by POSTHOUSE_SESSIONS_PER_HOST: asking every {brief.interval.total_seconds():.0f} s"
         )
         if brief.standing.mode is not Mode.POLL:
             await self._watching.note(self._id, MomentKind.CONNECTED, text, mode=Mode.POLL)

@@ -9,7 +9,7 @@ say why not, and errors in words.
 import asyncio
 import re
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -138,6 +138,7 @@ class ImapMailbox:
         self._again = again
         self._counted = 0  # messages in the folder when it was looked at
         self._gives_beginnings = True
+        self._gone: Callable[[], object] | None = None
         self._quirks = quirks_of(stream.host)
         self._words = Words(settings, stream.host, transcript.reach)
         # Sizes are announced, and announced wrongly (Exchange): a message within its limit may be somewhat over it.
@@ -406,13 +407,22 @@ class ImapMailbox:
                     raise FolderMissing(f"{self._stream.host} has no folder {folder!r} any more") from refused
                 raise
 
+    def when_closed(self, gone: Callable[[], object]) -> None:
+        """Call this once, when the session is over."""
+        self._gone = gone
+
     async def close(self) -> None:
         """Say goodbye and close; never raises."""
-        if self._stream.usable:
-            # Providers count sessions that were not logged out, and some for a long time.
-            with suppress(PosthouseError, ProtocolError):
-                await self._stream.run(self._session.logout(), within=self._bounds.goodbye)
-        await self._stream.close()
+        try:
+            if self._stream.usable:
+                # Providers count sessions that were not logged out, and some for a long time.
+                with suppress(PosthouseError, ProtocolError):
+                    await self._stream.run(self._session.logout(), within=self._bounds.goodbye)
+            await self._stream.close()
+        finally:
+            gone, self._gone = self._gone, None
+            if gone is not None:
+                gone()
 
     def _portions(self, identities: Iterable[Identity]) -> Iterator[list[Identity]]:
         """Cut where a batch is long or heavy, and between whole messages and those that are too big."""

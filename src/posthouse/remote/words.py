@@ -7,6 +7,7 @@ first and by the server's words only where the code is silent; the words are sho
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from posthouse.model.connectors import Security, ServerSettings
@@ -43,14 +44,44 @@ _LONGEST_PAUSE = timedelta(hours=1)  # a server may suggest a week
 _NOT_NOW = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN", "OVERQUOTA", "THROTTLED"}
 _NOT_NOW_WORDS = re.compile(
     r"throttled|too many (?:simultaneous |concurrent )?(?:connections|logins|login attempts)|server unavailable"
+    r"|maximum number of connections"
     r"|try again later|temporar|rate limit|exceeded command or bandwidth limits",
     re.IGNORECASE,
 )
 # Exchange: "Request is throttled. Suggested Backoff Time: 92415 milliseconds".
 _BACKOFF = re.compile(r"suggested backoff time:? *([0-9]{1,12}) *milliseconds", re.IGNORECASE)
-_PAUSES = (
-    (re.compile(r"too many simultaneous connections", re.IGNORECASE), timedelta(minutes=5)),  # Gmail: 15 in all
-    (re.compile(r"exceeded command or bandwidth limits", re.IGNORECASE), timedelta(hours=1)),  # Gmail: for a day
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """A provider's limit that we, or others at the same mailbox, have met: how it is told (by code or words), what that
+    means to the user, and how long we leave the server alone."""
+
+    told: re.Pattern[str]
+    means: str
+    pause: timedelta
+
+
+def _limit(told: str, means: str, pause: timedelta) -> _Limit:
+    return _Limit(re.compile(told, re.IGNORECASE), means, pause)
+
+
+_LIMITS = (
+    # Gmail, 15 in all; Dovecot, by default ten of a user from one address.
+    _limit(
+        "too many (?:simultaneous |concurrent )?connections|maximum number of connections",
+        "it lets in only so many at the same time, and the mailbox's other programs count too",
+        timedelta(minutes=5),
+    ),
+    # Gmail, for up to a day; we look whether it is over.
+    _limit(
+        r"\[OVERQUOTA\]|exceeded command or bandwidth limits",
+        "more was asked of this mailbox than is allowed in a day; that ends by itself, within a day",
+        timedelta(hours=1),
+    ),
+    _limit(r"\[THROTTLED\]", "the mailbox is slowed down for a while, after heavy use", timedelta(minutes=10)),
+    # Yahoo: "[LIMIT] UID FETCH Rate limit hit".
+    _limit("rate limit", "more was asked in a short time than is allowed", timedelta(minutes=1)),
 )
 _APP_PASSWORD = re.compile(r"application-specific password|app password|web ?login required|webalert", re.IGNORECASE)
 _NOT_CONNECTED = re.compile(r"authenticated but not connected", re.IGNORECASE)
@@ -113,9 +144,13 @@ class Words:
         text = " ".join("".join(c if c.isprintable() else " " for c in self._masked.text(text[:4000])).split())
         return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
-    def deferred(self, text: str, stage: Stage) -> Deferred:
-        """Not now; with the server's own idea of when, where it had one."""
-        return Deferred(f"{self._host} can't serve us now: {self.shown(text)}", stage=stage, retry_after=_pause(text))
+    def deferred(self, text: str, stage: Stage, code: str = "") -> Deferred:
+        """Not now; with the server's own idea of when where it had one, and what it means where that is known."""
+        told = f"[{code}] {text}"
+        limit = next((limit for limit in _LIMITS if limit.told.search(told)), None)
+        message = f"{self._host} can't serve us now: {self.shown(text)}" + (f" ({limit.means})" if limit else "")
+        pause = _suggested(text) or (limit.pause if limit else None)
+        return Deferred(message, stage=stage, retry_after=pause)
 
     def _closed(self, text: str, stage: Stage) -> RemoteError:
         if _NOT_NOW_WORDS.search(text):
@@ -134,7 +169,8 @@ class Words:
         if _NOT_CONNECTED.search(refused.text):
             return self._credentials(text, "says yes to the sign-in, and then knows no mailbox")
         if is_not_now(refused):
-            return self.deferred(refused.text, stage)
+            # A copy that is filed may find the mailbox full (RFC 5530): that is OVERQUOTA in its own sense.
+            return self.deferred(refused.text, stage, "" if refused.command == "APPEND" else refused.code)
         if refused.code == "PRIVACYREQUIRED":  # RFC 5530: the password is not wanted in clear text
             return TlsFailed(f"{self._host} lets nobody in without TLS (setting startTls, or the TLS port): {text}")
         if stage is Stage.SIGN_IN and not isinstance(refused, BadCommand):
@@ -176,7 +212,6 @@ def is_throttled(refused: CommandRefused) -> bool:
     )
 
 
-def _pause(text: str) -> timedelta | None:
-    if hint := _BACKOFF.search(text):
-        return min(timedelta(milliseconds=int(hint[1])), _LONGEST_PAUSE)
-    return next((pause for pattern, pause in _PAUSES if pattern.search(text)), None)
+def _suggested(text: str) -> timedelta | None:
+    hint = _BACKOFF.search(text)
+    return min(timedelta(milliseconds=int(hint[1])), _LONGEST_PAUSE) if hint else None
