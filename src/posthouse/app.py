@@ -43,6 +43,7 @@ from posthouse.services.answering import Answering
 from posthouse.services.attachments import Attachments
 from posthouse.services.bounces import note_report
 from posthouse.services.browsing import Browsing
+from posthouse.services.budget import forget_usage
 from posthouse.services.composing import Composing
 from posthouse.services.connectors import Connectors
 from posthouse.services.contacts import Contacts
@@ -133,6 +134,7 @@ class App:
             Chore("connector events forgotten", timedelta(minutes=10), lambda: self.services.connectors.forget(days)),
             Chore("webhook results forgotten", timedelta(hours=1), self.services.telling.prune),
             Chore("logins forgotten", timedelta(hours=1), self.services.logins.forget_expired),
+            Chore("usage forgotten", timedelta(hours=1), lambda: forget_usage(self.database, self.now)),
             Chore("idempotency keys forgotten", timedelta(hours=1), self.services.outbox.prune),
         )
 

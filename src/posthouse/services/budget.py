@@ -40,6 +40,12 @@ async def count_visit(database: Database, connector: ConnectorId, transcript: Tr
         transcript.counted(used)
 
 
+async def forget_usage(database: Database, now: Clock) -> int:
+    """Let what was asked on earlier days go; how much that was."""
+    async with database.transaction() as tx:
+        return await tx.standings.forget_usage(now().date())
+
+
 def until_midnight(now: datetime) -> timedelta:
     """How long until the next day begins (UTC), in which what is counted by the day begins anew."""
     return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC) - now

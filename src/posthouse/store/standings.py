@@ -34,19 +34,15 @@ _USED = (usage.c.bytes, usage.c.logins, usage.c.commands)
 
 
 def _using(insert: sqlite.Insert | postgresql.Insert) -> sa.Executable:
-    more = insert.on_conflict_do_update(
+    return insert.on_conflict_do_update(
         index_elements=[usage.c.connector_id, usage.c.day],
         set_={column.name: column + insert.excluded[column.name] for column in _USED},
     )
-    return more.returning(usage.c.connector_id, *_USED)
 
 
 _USE = {"sqlite": _using(sqlite.insert(usage)), "postgresql": _using(postgresql.insert(usage))}
 _FIND_USE = sa.select(*_USED).where(
     usage.c.connector_id == sa.bindparam("connector"), usage.c.day == sa.bindparam("today")
-)
-_FORGET_USE = sa.delete(usage).where(
-    usage.c.connector_id == sa.bindparam("connector"), usage.c.day != sa.bindparam("today")
 )
 
 
@@ -163,8 +159,7 @@ class Standings:
         return [Moment(at=row["at"], kind=MomentKind(row["kind"]), text=row["text"]) for row in rows]
 
     async def count_usage(self, uses: Mapping[ConnectorId, Usage], day: date) -> None:
-        """Add to what connectors, all of which are there, have asked of their mailboxes on a day; other days are
-        forgotten."""
+        """Add to what connectors, all of which are there, have asked of their mailboxes on a day."""
         rows = [
             {"connector_id": connector, "day": day, "bytes": use.bytes, "logins": use.logins, "commands": use.commands}
             for connector, use in sorted(uses.items())  # in one order, as everybody who takes several
@@ -172,19 +167,16 @@ class Standings:
         ]
         if not rows:
             return
-        used = await self._connection.execute(_USE[self._connection.dialect.name], rows)
-        begun = [row.connector_id for row in used if _usage(row) == uses[row.connector_id]]
-        if begun:
-            await self._connection.execute(_FORGET_USE, [{"connector": connector, "today": day} for connector in begun])
+        await self._connection.execute(_USE[self._connection.dialect.name], rows)
+
+    async def forget_usage(self, before: date) -> int:
+        """Forget what was asked on earlier days than this. Of how many connectors and days that was."""
+        return (await self._connection.execute(sa.delete(usage).where(usage.c.day < before))).rowcount
 
     async def usage(self, connector: ConnectorId, day: date) -> Usage:
         """What has been asked of the connector's mailbox on a day, as far as it is written down."""
         row = (await self._connection.execute(_FIND_USE, {"connector": connector, "today": day})).first()
-        return NOTHING_USED if row is None else _usage(row)
-
-
-def _usage(row: Any) -> Usage:
-    return Usage(bytes=row.bytes, logins=row.logins, commands=row.commands)
+        return NOTHING_USED if row is None else Usage(bytes=row.bytes, logins=row.logins, commands=row.commands)
 
 
 def standing_of(row: Row) -> Standing:
