@@ -10,7 +10,7 @@ Called by the Makefile, with whatever Python 3 there is and nothing but its stan
 installed where we may (as root, or by sudo without a password); else this says what to type, and fails.
 """
 
-# ruff: noqa: S603, S606, S607 - it runs pip, npm, sudo and itself; the arguments are its own.
+# ruff: noqa: S603, S606 - it runs pip, npm, sudo and itself; the arguments are its own.
 
 from __future__ import annotations
 
@@ -218,17 +218,8 @@ def install_node_modules() -> None:
     say("Installing the official client for Node")
     shutil.copy(os.path.join(wanted, "package.json"), there)
     shutil.copy(os.path.join(wanted, "package-lock.json"), os.path.join(there, "npm-shrinkwrap.json"))
-    done = subprocess.run(
-        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-        cwd=there,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode:
-        sys.stderr.write(done.stdout)
-        fail("npm could not install it; its last lines say why.", f"cd {there} && npm ci")
+    npm = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+    run_installer(npm, "npm could not install it", f"cd {there} && npm ci", cwd=there)
     # Only now, so that what was begun and not ended is begun anew.
     os.rename(os.path.join(there, "npm-shrinkwrap.json"), os.path.join(there, "package-lock.json"))
 
@@ -257,8 +248,14 @@ def install_packages(what: str, packages: list[str], units: list[str]) -> None:
             fail(f"For {what} some Debian packages are missing, and you must be root to install them.", by_hand)
     say(f"Installing Debian packages for {what}: {' '.join(packages)}")
     variables = ["PACKAGES=" + " ".join(packages), "UNITS=" + " ".join(units)]
+    run_installer([*prefix, "env", *variables, "sh", "-c", INSTALL], "apt-get could not install them", by_hand)
+
+
+def run_installer(command: list[str], failure: str, by_hand: str, *, cwd: str | None = None) -> None:
+    """Run a command that installs something; show what it said only when it fails."""
     done = subprocess.run(
-        [*prefix, "env", *variables, "sh", "-c", INSTALL],
+        command,
+        cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -266,7 +263,7 @@ def install_packages(what: str, packages: list[str], units: list[str]) -> None:
     )
     if done.returncode:
         sys.stderr.write(done.stdout)
-        fail("apt-get could not install them; its last lines say why.", by_hand)
+        fail(f"{failure}; its last lines say why.", by_hand)
 
 
 def quietly(command: list[str]) -> bool:
