@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Page, expect
 
-from posthouse.model.mail import SendState, SentEmail
+from posthouse.model.mail import SendState, SentEmail, SentQuery
 from posthouse.model.values import Slice, Sort, utc_now
 from posthouse.services.inboxes import NewInbox
 
@@ -26,7 +26,7 @@ async def settled(house: House, visitor: Visitor, count: int = 1) -> list[SentEm
     """What the visitor has sent, the newest first, once so many have come to an end."""
     async with asyncio.timeout(20):
         while True:
-            page = await house.services.sent.page(visitor.account.id, Slice(sort=Sort.DESC), states=())
+            page = await house.services.sent.page(visitor.account.id, SentQuery(slice=Slice(sort=Sort.DESC), states=()))
             ended = [one for one in page.items if one.state in (SendState.ACCEPTED, SendState.FAILED)]
             if len(ended) >= count:
                 return ended

@@ -9,8 +9,8 @@ import pytest
 
 from posthouse.model.errors import Conflict, Invalid, NotFound, Unauthorized
 from posthouse.model.figures import Holdings
-from posthouse.model.mail import Outgoing, SendState
-from posthouse.model.values import InboxId, Slice, new_id
+from posthouse.model.mail import Outgoing, SendState, SentQuery
+from posthouse.model.values import InboxId, new_id
 from posthouse.services.attachments import NewUpload
 from posthouse.services.sending import Wish
 
@@ -66,11 +66,11 @@ async def test_everything_that_was_to_be_sent_is_listed_by_how_far_it_has_come(p
     ann = await post.connector("ann")
     queued = await post.queue(ann.inbox_id, BOB, subject="waits")
     done = await post.send(ann.inbox_id, BOB, subject="went")
-    everything = await post.services.sent.page(post.account.id, Slice(), states=())
+    everything = await post.services.sent.page(post.account.id, SentQuery(states=()))
     assert [one.id for one in everything.items] == [queued.id, done.id]
-    waiting = await post.services.sent.page(post.account.id, Slice(), states=(SendState.QUEUED,))
+    waiting = await post.services.sent.page(post.account.id, SentQuery(states=(SendState.QUEUED,)))
     assert [one.id for one in waiting.items] == [queued.id]
-    assert [one.id for one in (await post.services.sent.page(post.account.id, Slice())).items] == [done.id]
+    assert [one.id for one in (await post.services.sent.page(post.account.id, SentQuery())).items] == [done.id]
     assert (await post.services.about.backlogs(post.account.id)).sending == 1, "a copy to be filed does not count"
 
 

@@ -13,7 +13,7 @@ import pytest
 from posthouse.model.connectors import Connector
 from posthouse.model.errors import Conflict, Deferred, Invalid, OutcomeUnknown, Refused, RemoteError, Unreachable
 from posthouse.model.events import EventStatus, EventType, Happening
-from posthouse.model.mail import Outgoing, SendState, SentEmail
+from posthouse.model.mail import Outgoing, SendState, SentEmail, SentQuery
 from posthouse.model.values import Slice
 from posthouse.services.sending import Wish
 
@@ -244,7 +244,7 @@ async def test_who_waits_is_told_that_nothing_is_known(post: Post, ann: Connecto
     with pytest.raises(OutcomeUnknown):
         await post.send(ann.inbox_id, BOB)
     await post.work_it_off()
-    [found] = (await post.services.sent.page(post.account.id, Slice())).items
+    [found] = (await post.services.sent.page(post.account.id, SentQuery())).items
     assert found.state is SendState.ACCEPTED
     assert arrivals(post, found) == 1
 

@@ -309,7 +309,7 @@ async def get_inbox_email_count(inbox_id: InboxPath, caller: Caller, house: Hous
 async def get_inbox_sent_emails(
     inbox_id: InboxPath, query: Annotated[SentListQuery, Query()], caller: Caller, house: House
 ) -> PageSentEmailProjection:
-    page = await house.sent.page(caller.id, query.slice(), inbox=inbox_id, search=query.search_filter or "")
+    page = await house.sent.page(caller.id, query.to_domain(inbox_id))
     return PageSentEmailProjection.of(page, SentEmailProjection.of)
 
 

@@ -36,7 +36,7 @@ SentPath = Annotated[SentId, Path(alias="sentId")]
 async def get_sent_emails(
     query: Annotated[AllSentQuery, Query()], caller: Caller, house: House
 ) -> PageSentEmailProjection:
-    page = await house.sent.page(caller.id, query.slice(), inbox=query.inbox_id, search=query.search_filter or "")
+    page = await house.sent.page(caller.id, query.to_domain(query.inbox_id))
     return PageSentEmailProjection.of(page, SentEmailProjection.of)
 
 

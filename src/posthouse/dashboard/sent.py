@@ -12,7 +12,7 @@ from posthouse.dashboard.live import BEAT, event, stream
 from posthouse.dashboard.outcomes import STATES, Fate, fates, is_settled, told
 from posthouse.dashboard.visit import PageNumber, Visit, Visitor, pages
 from posthouse.model.errors import NotFound
-from posthouse.model.mail import SentEmail
+from posthouse.model.mail import SentEmail, SentQuery
 from posthouse.model.outbox import Job, JobStatus
 from posthouse.model.values import SentId, Slice, Sort
 from posthouse.services.showing import frame, shown, source
@@ -24,12 +24,10 @@ PER_PAGE = 50
 
 @router.get("/sent")
 async def sent(visit: Visit, search: str = "", state: str = "", page: PageNumber = 0) -> Response:
-    found = await visit.services.sent.page(
-        visit.account.id,
-        Slice(page=page, size=PER_PAGE, sort=Sort.DESC),
-        search=search.strip(),
-        states=STATES.get(state, ()),
+    asked = SentQuery(
+        slice=Slice(page=page, size=PER_PAGE, sort=Sort.DESC), search=search.strip(), states=STATES.get(state, ())
     )
+    found = await visit.services.sent.page(visit.account.id, asked)
     return visit.page(
         "sent/list.html",
         here="sent",

@@ -1,6 +1,6 @@
 """Inboxes and the mail in them, received and sent."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -277,6 +277,17 @@ class SendState(StrEnum):
 
 SENT = (SendState.ACCEPTED, SendState.UNKNOWN)
 """It was sent, or may have been."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentQuery:
+    """Which sent emails of an account are asked for: those that were sent, or may have been, unless other `states` are
+    named; none named are all, on their way or failed. `search` is looked for in subject and recipients."""
+
+    slice: Slice = Slice()
+    inbox_id: InboxId | None = None
+    search: str = ""
+    states: Collection[SendState] = SENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from posthouse.model.values import (
     new_id,
 )
 from posthouse.services.lookout import Lookout
-from posthouse.services.required import require_inbox
+from posthouse.services.required import require_inbox, require_sent
 from posthouse.store.database import Database, Transaction
 
 _CODE = re.compile(r"\b([245][0-9]{2})(?:[ -]|$)")
@@ -156,5 +156,5 @@ async def note_bounce(
 async def _require(tx: Transaction, account: AccountId, inbox: InboxId | None, sent: SentId | None) -> None:
     if inbox is not None:
         await require_inbox(tx, account, inbox)
-    if sent is not None and await tx.sent.get(account, sent) is None:
-        raise NotFound(f"there is no sent email {sent}")
+    if sent is not None:
+        await require_sent(tx, account, sent)

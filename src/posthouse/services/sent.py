@@ -1,13 +1,11 @@
 """What was sent: found, opened, deleted."""
 
-from collections.abc import Collection
-
 from posthouse.mime.reading import content, read
 from posthouse.model.errors import NotFound
-from posthouse.model.mail import SENT, SendState, SentEmail
+from posthouse.model.mail import SentEmail, SentQuery
 from posthouse.model.message import Message, Part
 from posthouse.model.values import AccountId, InboxId, Page, SentId, Slice
-from posthouse.services.required import require_inbox
+from posthouse.services.required import require_inbox, require_sent
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database
 
@@ -17,21 +15,11 @@ class Sent:
         self._database = database
         self._blobs = blobs
 
-    async def page(
-        self,
-        account: AccountId,
-        slice_: Slice,
-        *,
-        inbox: InboxId | None = None,
-        search: str = "",
-        states: Collection[SendState] = SENT,
-    ) -> Page[SentEmail]:
-        """What was sent, or may have been, unless other states are asked for; no states are all, on its way or failed.
-        `search` is looked for in subject and recipients."""
+    async def page(self, account: AccountId, query: SentQuery) -> Page[SentEmail]:
         async with self._database.reading() as tx:
-            if inbox is not None:
-                await require_inbox(tx, account, inbox)
-            return await tx.sent.page(account, slice_, inbox=inbox, search=search, states=states)
+            if query.inbox_id is not None:
+                await require_inbox(tx, account, query.inbox_id)
+            return await tx.sent.page(account, query)
 
     async def queued(self, account: AccountId, slice_: Slice) -> Page[SentEmail]:
         """What was queued, however far it has come."""
@@ -45,10 +33,7 @@ class Sent:
 
     async def get(self, account: AccountId, sent_id: SentId) -> SentEmail:
         async with self._database.reading() as tx:
-            sent = await tx.sent.get(account, sent_id)
-        if sent is None:
-            raise NotFound(f"there is no sent email {sent_id}")
-        return sent
+            return await require_sent(tx, account, sent_id)
 
     async def open(self, account: AccountId, sent_id: SentId) -> tuple[SentEmail, Message]:
         """A sent email, whole."""

@@ -7,6 +7,7 @@ from posthouse.model.errors import NoMatchInTime, NotFound
 from posthouse.model.values import AccountId, Clock, InboxId, Page
 from posthouse.model.webhooks import Backlog, Message, MessageId, Result, ResultId, ResultQuery, WebhookId
 from posthouse.services.lookout import Lookout
+from posthouse.services.required import require_webhook
 from posthouse.store.database import Database, Transaction
 
 MOST_WAITED_FOR = 100
@@ -25,7 +26,7 @@ class WebhookResults:
         """Raises NotFound when a webhook is asked for that is not there."""
         async with self._database.reading() as tx:
             if query.webhook_id is not None:
-                await _require_webhook(tx, account, query.webhook_id)
+                await require_webhook(tx, account, query.webhook_id)
             return await tx.results.page(account, query)
 
     async def get(self, account: AccountId, result_id: ResultId) -> Result:
@@ -49,7 +50,7 @@ class WebhookResults:
 
     async def count(self, account: AccountId, webhook_id: WebhookId) -> int:
         async with self._database.reading() as tx:
-            await _require_webhook(tx, account, webhook_id)
+            await require_webhook(tx, account, webhook_id)
             return await tx.results.count(account, webhook_id)
 
     async def unseen_failures(self, account: AccountId) -> int:
@@ -64,7 +65,7 @@ class WebhookResults:
         with self._lookout.on(f"webhook:{webhook_id}", timeout=timeout) as news:
             while True:
                 async with self._database.reading() as tx:
-                    await _require_webhook(tx, account, webhook_id)
+                    await require_webhook(tx, account, webhook_id)
                     found = await tx.results.first(account, webhook_id, MOST_WAITED_FOR)
                 if len(found) >= count:
                     return found
@@ -92,7 +93,7 @@ class WebhookResults:
         count, redrive = 0, uuid4()
         async with self._database.transaction() as tx:
             if webhook_id is not None:
-                await _require_webhook(tx, account, webhook_id)
+                await require_webhook(tx, account, webhook_id)
             for webhook, inbox in sorted(await tx.lanes.open_lanes(account), key=lambda key: key[1]):
                 if webhook_id in (None, webhook) and await tx.inboxes.hold(inbox):
                     await tx.lanes.reopen((webhook, inbox), self._now())
@@ -127,8 +128,3 @@ async def _require(tx: Transaction, account: AccountId, result_id: ResultId) -> 
     if result is None:
         raise NotFound(f"there is no webhook result {result_id}")
     return result
-
-
-async def _require_webhook(tx: Transaction, account: AccountId, webhook_id: WebhookId) -> None:
-    if await tx.webhooks.get(account, webhook_id) is None:
-        raise NotFound(f"there is no webhook {webhook_id}")

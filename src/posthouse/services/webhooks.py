@@ -29,9 +29,9 @@ from posthouse.model.webhooks import (
     signature,
 )
 from posthouse.services.payloads import body, check_template, example
-from posthouse.services.required import require_inbox
+from posthouse.services.required import require_inbox, require_webhook
 from posthouse.services.saying import Said, say
-from posthouse.store.database import Database, Transaction
+from posthouse.store.database import Database
 
 MOST_WEBHOOKS = 1000
 """Of one account."""
@@ -116,7 +116,7 @@ class Webhooks:
             changes["url"] = checked_url(changes["url"])
         now = self._now()
         async with self._database.transaction() as tx:
-            webhook = await _require(tx, account, webhook_id)
+            webhook = await require_webhook(tx, account, webhook_id)
             if inbox is not None:
                 await require_inbox(tx, account, inbox)
                 changes["inbox_id"] = inbox
@@ -134,7 +134,7 @@ class Webhooks:
     async def delete(self, account: AccountId, webhook_id: WebhookId, inbox: InboxId | None = None) -> None:
         """Raises NotFound, too when it is not of this inbox."""
         async with self._database.transaction() as tx:
-            webhook = await _require(tx, account, webhook_id)
+            webhook = await require_webhook(tx, account, webhook_id)
             if inbox is not None and webhook.inbox_id != inbox:
                 raise NotFound(f"there is no webhook {webhook_id} in inbox {inbox}")
             await tx.webhooks.remove(account, webhook_id)
@@ -147,7 +147,7 @@ class Webhooks:
 
     async def get(self, account: AccountId, webhook_id: WebhookId) -> Webhook:
         async with self._database.reading() as tx:
-            return await _require(tx, account, webhook_id)
+            return await require_webhook(tx, account, webhook_id)
 
     async def page(self, account: AccountId, query: WebhookQuery) -> Page[Webhook]:
         async with self._database.reading() as tx:
@@ -215,7 +215,7 @@ class Webhooks:
         says which. It is told in the same order, under the same ids. Raises NotFound and Invalid."""
         now = self._now()
         async with self._database.transaction() as tx:
-            webhook = await _require(tx, account, webhook_id)
+            webhook = await require_webhook(tx, account, webhook_id)
             inbox = inbox or (mark.inbox_id if mark else None) or webhook.inbox_id
             if inbox is None:
                 raise Invalid("inboxId is missing: this webhook hears of all inboxes")
@@ -246,10 +246,3 @@ def _check(webhook: Webhook) -> None:
         raise Invalid("basicAuth: the user name may hold no colon (RFC 7617)")
     if webhook.template is not None:
         check_template(webhook.template)
-
-
-async def _require(tx: Transaction, account: AccountId, webhook_id: WebhookId) -> Webhook:
-    webhook = await tx.webhooks.get(account, webhook_id)
-    if webhook is None:
-        raise NotFound(f"there is no webhook {webhook_id}")
-    return webhook

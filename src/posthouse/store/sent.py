@@ -1,6 +1,5 @@
 """Rows of sent emails, and of those still on their way."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from posthouse.model.mail import SENT, SendState, SentEmail
+from posthouse.model.mail import SENT, SendState, SentEmail, SentQuery
 from posthouse.model.message import Address
 from posthouse.model.values import AccountId, InboxId, Page, SentId, Slice
 from posthouse.store.mail import stored_columns, stored_of
@@ -111,29 +110,19 @@ class Sent:
         rows = (await self._connection.execute(query.order_by(sent_emails.c.number.desc()).limit(20))).mappings()
         return [sent_of(row) for row in rows]
 
-    async def page(
-        self,
-        account: AccountId,
-        slice_: Slice,
-        *,
-        inbox: InboxId | None = None,
-        search: str = "",
-        states: Collection[SendState] = SENT,
-    ) -> Page[SentEmail]:
-        """What has come so far: was sent, if nothing else is said; no states are all. `search` is looked for in
-        subject and recipients."""
-        query = sa.select(sent_emails).where(sent_emails.c.account_id == account)
-        if states:
-            query = query.where(sent_emails.c.state.in_(states))
-        if inbox is not None:
-            query = query.where(sent_emails.c.inbox_id == inbox)
-        if search:
+    async def page(self, account: AccountId, query: SentQuery) -> Page[SentEmail]:
+        wanted = sa.select(sent_emails).where(sent_emails.c.account_id == account)
+        if query.states:
+            wanted = wanted.where(sent_emails.c.state.in_(query.states))
+        if query.inbox_id is not None:
+            wanted = wanted.where(sent_emails.c.inbox_id == query.inbox_id)
+        if query.search:
             columns = (
                 sent_emails.c.subject,
                 *(sa.cast(sent_emails.c[c], sa.Text) for c in ("to", "cc", "bcc")),
             )
-            query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
-        return await read_page(self._connection, query, slice_, sent_of)
+            wanted = wanted.where(sa.or_(*(column.icontains(query.search, autoescape=True) for column in columns)))
+        return await read_page(self._connection, wanted, query.slice, sent_of)
 
     async def count(self, account: AccountId, inbox: InboxId) -> int:
         query = sa.select(sa.func.count()).where(

@@ -19,7 +19,7 @@ from posthouse.api.wire.mail import (
     plain_addresses,
 )
 from posthouse.model.errors import Invalid
-from posthouse.model.mail import Outgoing, SendState, SentEmail
+from posthouse.model.mail import Outgoing, SendState, SentEmail, SentQuery
 from posthouse.model.message import Message
 from posthouse.model.values import ContactId, GroupId, InboxId, TemplateId
 from posthouse.services.attachments import NewUpload
@@ -140,6 +140,9 @@ class SendQuery(QueryModel):
 
 class SentListQuery(PageQuery):
     search_filter: Text | None = None
+
+    def to_domain(self, inbox: InboxId | None) -> SentQuery:
+        return SentQuery(slice=self.slice(), inbox_id=inbox, search=self.search_filter or "")
 
 
 class AllSentQuery(SentListQuery):
