@@ -1,6 +1,6 @@
 """Rows of received mail: emails, their attachments, and the words they are found by."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -418,7 +418,3 @@ def _attachment(row: Row) -> Attachment:
         transfer=Transfer(row["transfer"]),
         created_at=row["created_at"],
     )
-
-
-def removed_packs(removed: Iterable[Removed]) -> list[str]:
-    return [one.pack for one in removed]

@@ -1,7 +1,5 @@
 """Rows of what became of sent emails: delivery statuses, bounces, and those whom bounces are about."""
 
-from collections.abc import Collection
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -122,15 +120,6 @@ class Reports:
         )
         row = (await self._connection.execute(query)).mappings().first()
         return None if row is None else _recipient(row)
-
-    async def have_bounced(self, account: AccountId, recipients: Collection[str], since: datetime) -> set[str]:
-        """Those of these whom an email of the account did not reach since this moment."""
-        query = sa.select(bounced_recipients.c.recipient).where(
-            bounced_recipients.c.account_id == account,
-            bounced_recipients.c.recipient.in_([one.lower() for one in recipients]),
-            bounced_recipients.c.created_at >= since,
-        )
-        return set(await self._connection.scalars(query))
 
 
 def _status(row: Row) -> DeliveryStatus:

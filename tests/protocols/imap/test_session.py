@@ -466,20 +466,6 @@ def test_many_scattered_messages_are_asked_for_in_several_commands():
     assert all(len(line) < 8192 for line in asked)
 
 
-def test_sizes_are_told_by_uid():
-    sizes = play(
-        selected().fetch_sizes([3, 4, 5]),
-        """
-        C: A2 UID FETCH 3:5 (UID RFC822.SIZE)
-        S: * 2 FETCH (RFC822.SIZE 12 UID 4)
-        S: * 1 FETCH (UID 3 RFC822.SIZE 11)
-        S: * 3 FETCH (UID 5)
-        S: A2 OK
-        """,
-    )
-    assert sizes == {3: 11, 4: 12}
-
-
 def test_changes_since_are_asked_for():
     fetched(selected(), "1:*", ["FLAGS"], "C: A2 UID FETCH 1:* (FLAGS) (CHANGEDSINCE 9)\nS: A2 OK", changed_since=9)
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from posthouse.protocols.exchange import (
     CommandRefused,
@@ -235,11 +234,6 @@ class Session(Opening):
         for line in wanted.in_lines(LONGEST_SET):
             yield from self._fetch(line, wanted, (names, *modifier), frozenset(map(item_name, items)), given)
 
-    def fetch_sizes(self, uids: Iterable[int] | str) -> Exchange[dict[int, int]]:
-        """RFC822.SIZE by UID, of the messages of which it is told."""
-        messages = yield from gathered(self.fetch(uids, ("UID", "RFC822.SIZE")))
-        return {message.uid: message.size for message in messages if message.size is not None}
-
     def _fetch(
         self,
         line: str,
@@ -373,22 +367,6 @@ class Session(Opening):
         self._leaving = True
         with suppress(ProtocolError):
             yield from self._ask("LOGOUT")
-
-
-def gathered(exchange: Exchange[None]) -> Exchange[list[Any]]:
-    """Run an exchange and keep what it gives."""
-    values: list[Any] = []
-    answer: bytes | None = None
-    while True:
-        try:
-            want = exchange.send(answer)
-        except StopIteration:
-            return values
-        if isinstance(want, Give):
-            values.append(want.value)
-            answer = None
-        else:
-            answer = yield want
 
 
 def found_in(told: Iterable[Response]) -> list[int] | None:
