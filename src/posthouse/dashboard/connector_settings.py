@@ -125,7 +125,7 @@ async def test_connection(visit: Visit, connector_id: UUID, kind: ThisKind) -> R
 
 async def _shown(visit: Visitor, trial: Trial) -> AsyncGenerator[str, None]:
     async for _ in trial.conversation.changes():
-        yield event(visit.render("connector/_trial.html", trial=trial))
+        yield event(visit.render("_trial.html", trial=trial))
 
 
 async def _save(
