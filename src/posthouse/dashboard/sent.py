@@ -66,16 +66,19 @@ async def live(visit: Visit, sent_id: UUID) -> Response:
     id_ = SentId(sent_id)
     await visit.services.sent.get(visit.account.id, id_)
 
-    async def changes() -> AsyncGenerator[str]:
-        async for _ in visit.services.lookout.changes(f"sent:{id_}"):
-            email = await visit.services.sent.get(visit.account.id, id_)
-            yield event(visit.render("sent/_progress.html", email=email, **await _progress(visit, email)))
-            if is_settled(email):
-                yield event("", name="settled")
-                return
-            yield BEAT
+    return stream(visit, _changes(visit, id_))
 
-    return stream(visit, changes())
+
+async def _changes(visit: Visitor, id_: SentId) -> AsyncGenerator[str, None]:
+    before = ""
+    async for _ in visit.services.lookout.changes(f"sent:{id_}"):
+        email = await visit.services.sent.get(visit.account.id, id_)
+        now = visit.render("sent/_progress.html", email=email, **await _progress(visit, email))
+        yield event(now) if now != before else BEAT
+        before = now
+        if is_settled(email):
+            yield event("", name="settled")
+            return
 
 
 @router.get("/sent/{sent_id}/body")
