@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from posthouse.model.accounts import ApiKey
 from posthouse.model.errors import Conflict, Invalid, NotFound, Unauthorized
 from posthouse.model.figures import Holdings
 from posthouse.model.mail import Outgoing, SendState, SentQuery
 from posthouse.model.values import InboxId, new_id
 from posthouse.services.attachments import NewUpload
 from posthouse.services.sending import Wish
+from posthouse.store.accounts import Accounts
 
 from .posting import Post, a_post
 
@@ -38,6 +40,25 @@ async def test_a_key_is_made_used_and_revoked_by_its_account_alone(post: Post) -
     await accounts.revoke(made.key.id, post.account.id)
     with pytest.raises(Unauthorized):
         await accounts.authenticate(made.secret.reveal())
+
+
+async def test_requests_of_one_moment_note_once_that_their_key_was_used(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = post.services.accounts
+    made = await accounts.another_key(post.account.id, "for the tests")
+    marked, mark = [], Accounts.mark_used
+
+    async def mark_used(self: Accounts, key: ApiKey, now: datetime) -> None:
+        marked.append(key.id)
+        await mark(self, key, now)
+
+    monkeypatch.setattr(Accounts, "mark_used", mark_used)
+    await asyncio.gather(*(accounts.authenticate(made.secret.reveal()) for _ in range(20)))
+    await accounts.authenticate(made.secret.reveal())
+    assert marked == [made.key.id]
+    [key] = [key for key in await accounts.keys_of(post.account.id) if key.id == made.key.id]
+    assert key.last_used_at is not None
 
 
 @pytest.mark.parametrize("name", ["x" * 101, "two\nlines"])

@@ -1,6 +1,8 @@
 """What SQLite is told late is told in order, and what goes wrong with it comes out."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -134,4 +136,32 @@ async def test_an_insert_that_fails_late_fails_the_transaction(database: Databas
         assert await count(tx) == 0
         await enlist(tx)
     async with database.reading() as tx:
+        assert await count(tx) == 1
+
+
+async def test_who_writes_does_not_queue_with_those_who_look(database: Database) -> None:
+    async with database.transaction():
+        pass  # the writer keeps his connection from now on
+    async with AsyncExitStack() as looking:
+        for _ in range(15):  # all others that there may be
+            await looking.enter_async_context(database.reading())
+        async with asyncio.timeout(5), database.transaction() as tx:
+            await enlist(tx)
+    async with database.reading() as tx:
+        assert await count(tx) == 1
+
+
+async def test_a_writer_that_has_failed_is_followed_by_a_fresh_one(database: Database) -> None:
+    async with database.transaction() as tx:
+        await enlist(tx)
+    connections = []
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            async with database.transaction() as tx:
+                await enlist(tx)
+                assert await count(tx) == 2
+                connections.append(tx.connection)
+                raise RuntimeError
+    assert len(set(connections)) == 3
+    async with database.transaction() as tx:
         assert await count(tx) == 1

@@ -1,6 +1,7 @@
 """Accounts and their keys: made, checked, revoked. A key is shown once, by whoever made it; we keep its digest."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from posthouse.model.accounts import Account, ApiKey, key_digest, new_key
@@ -29,6 +30,7 @@ class Accounts:
     def __init__(self, database: Database, now: Clock) -> None:
         self._database = database
         self._now = now
+        self._used: dict[UUID, datetime] = {}
 
     async def authenticate(self, secret: str) -> Account:
         """The account that a key stands for. Raises Unauthorized."""
@@ -38,8 +40,10 @@ class Accounts:
         if key is None or account is None:
             raise Unauthorized("this API key is not known: make one with `posthouse key create`")
         now = self._now()
-        if key.last_used_at is None or now - key.last_used_at > LAST_USE_PRECISION:
-            async with self._database.transaction() as tx:
+        used = max(filter(None, (key.last_used_at, self._used.get(key.id))), default=None)
+        if used is None or now - used > LAST_USE_PRECISION:
+            self._used[key.id] = now  # other requests of this moment need not do it, too
+            async with self._database.transaction(durable=False) as tx:
                 await tx.accounts.mark_used(key, now)
         return account
 

@@ -17,7 +17,7 @@ import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cached_property, partial
 from typing import Any
 
@@ -211,6 +211,7 @@ class Database:
         self.signals = Signals()
         # One writer at a time within SQLite's one process: a fair queue instead of its busy time-out.
         self._turn = asyncio.Lock() if self.is_sqlite else None
+        self._writer: AsyncConnection | None = None
 
     @property
     def is_sqlite(self) -> bool:
@@ -225,6 +226,8 @@ class Database:
 
     async def close(self) -> None:
         await self.signals.close()
+        if self._writer is not None:
+            await self._writer.close()
         await self.engine.dispose()
 
     @asynccontextmanager
@@ -234,13 +237,11 @@ class Database:
         Broken uniqueness comes out as Conflict; callers who can say more look before they write. One that need not be
         `durable` is quicker: whatever becomes of our processes it is kept, but a power cut may undo the last of them.
         """
-        async with AsyncExitStack() as stack:
-            if self._turn is not None:
-                await stack.enter_async_context(self._turn)
-            connection = await stack.enter_async_context(self._connected())
-            if not durable:
-                connection = await connection.execution_options(**{_DURABLE: False})
+        async with self._connected(self._writing()) as connection:
             tx = Transaction(connection, self._seal)
+            if self.is_sqlite:
+                assert connection.sync_connection is not None
+                connection.sync_connection.execution_options(**{_DURABLE: durable})
             try:
                 async with connection.begin():
                     if not (durable or self.is_sqlite):
@@ -262,26 +263,44 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """A transaction that only looks, at one moment's state (SQLite) or statement by statement (PostgreSQL)."""
-        async with self._connected() as connection:
+        async with self._connected(self.engine.connect()) as connection:
             connection = await connection.execution_options(**{_READING: True})
             yield Transaction(connection, self._seal)
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection]:
-        try:
-            connection = await self.engine.connect()
-        except (OSError, DBAPIError, TimeoutError, PoolExhausted) as error:
-            raise Unavailable("the database does not answer; try again in a moment") from error
-        try:
-            yield connection
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise Unavailable("the connection to the database broke; try again in a moment") from error
-            if getattr(error.orig, "sqlstate", None) == _DEADLOCK:
-                raise Unavailable("the database is busy with the same rows; try again in a moment") from error
-            raise
-        finally:
-            await connection.close()
+    async def _connected(
+        self, connecting: AbstractAsyncContextManager[AsyncConnection]
+    ) -> AsyncIterator[AsyncConnection]:
+        """This connection, with what goes wrong in our words."""
+        async with AsyncExitStack() as stack:
+            try:
+                connection = await stack.enter_async_context(connecting)
+            except (OSError, DBAPIError, TimeoutError, PoolExhausted) as error:
+                raise Unavailable("the database does not answer; try again in a moment") from error
+            try:
+                yield connection
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise Unavailable("the connection to the database broke; try again in a moment") from error
+                if getattr(error.orig, "sqlstate", None) == _DEADLOCK:
+                    raise Unavailable("the database is busy with the same rows; try again in a moment") from error
+                raise
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        """SQLite's writer keeps its connection: it would have to queue for one with all who look."""
+        if self._turn is None:
+            async with self.engine.connect() as connection:
+                yield connection
+            return
+        async with self._turn:
+            connection, self._writer = self._writer or await self.engine.connect(), None
+            try:
+                yield connection
+            except BaseException:
+                await connection.close()
+                raise
+            self._writer = connection
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
