@@ -460,24 +460,35 @@ class _Search:
 
     async def _read_on(self, tx: Transaction, inbox: InboxId, position: int) -> "_Behind":
         """Read a stretch of an inbox's journal."""
-        new: dict[EmailId, None] = {}
+        new: dict[EmailId, tuple[int, Email] | None] = {}
         gone: set[EmailId] = set()
-        entries = await tx.journal.after(inbox, position, _BATCH)
-        for entry in entries:
-            position = entry.position
-            if entry.email_id is None:
+        lines = await tx.mail.lines(inbox, position, _BATCH)
+        for line in lines:
+            position = line.position
+            if line.email_id is None:
                 continue
-            match entry.happening:
+            match line.happening:
                 case Happening.EMAIL_RECEIVED | Happening.EMAIL_UNREAD:
-                    new[entry.email_id] = None
+                    new[line.email_id] = line.received
                 case Happening.EMAIL_READ if not self.wish.unread_only:
                     pass
                 case Happening.EMAIL_READ | Happening.EMAIL_DELETED:
-                    new.pop(entry.email_id, None)
-                    gone.add(entry.email_id)
-        fresh = [email for email in new if email not in self._found or email in gone]
-        emails = await tx.mail.those(self.account, self.query, fresh) if fresh else []
-        return _Behind(inbox, position, gone, emails, more=len(entries) == _BATCH)
+                    new.pop(line.email_id, None)
+                    gone.add(line.email_id)
+        fresh = {email: received for email, received in new.items() if email not in self._found or email in gone}
+        emails = [received for received in fresh.values() if received is not None and self._asks_for(received[1])]
+        if others := [email for email, received in fresh.items() if received is None]:
+            emails += await tx.mail.those(self.account, self.query, others)
+        return _Behind(inbox, position, gone, emails, more=len(lines) == _BATCH)
+
+    def _asks_for(self, email: Email) -> bool:
+        """Whether the query asks for an email that has come since the search began."""
+        since, before = self.wish.since, self.wish.before
+        return (
+            not (self.wish.unread_only and email.read)
+            and (since is None or email.created_at > since)
+            and (before is None or email.created_at < before)
+        )
 
     async def _take(self, batch: Iterable[tuple[int, Email]]) -> None:
         """Judge these, and keep those that are meant."""

@@ -212,6 +212,7 @@ class Database:
         # One writer at a time within SQLite's one process: a fair queue instead of its busy time-out.
         self._turn = asyncio.Lock() if self.is_sqlite else None
         self._writer: AsyncConnection | None = None
+        self._closed = False
 
     @property
     def is_sqlite(self) -> bool:
@@ -226,6 +227,7 @@ class Database:
 
     async def close(self) -> None:
         await self.signals.close()
+        self._closed = True
         if self._writer is not None:
             await self._writer.close()
         await self.engine.dispose()
@@ -300,7 +302,10 @@ class Database:
             except BaseException:
                 await connection.close()
                 raise
-            self._writer = connection
+            if self._closed:  # while something was still being finished
+                await connection.close()
+            else:
+                self._writer = connection
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

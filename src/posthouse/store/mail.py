@@ -40,6 +40,18 @@ _BY_DIGEST = Among(
         emails.c.digest.in_(sa.bindparam("digests", expanding=True)),
     )
 )
+_LINES = (
+    sa.select(journal.c.position, journal.c.happening, journal.c.email_id, emails)
+    .join_from(
+        journal,
+        emails,
+        sa.and_(emails.c.id == journal.c.email_id, journal.c.happening == Happening.EMAIL_RECEIVED),
+        isouter=True,
+    )
+    .where(journal.c.inbox_id == sa.bindparam("inbox"), journal.c.position > sa.bindparam("after"))
+    .order_by(journal.c.position)
+    .limit(sa.bindparam("most"))
+)
 _GET = sa.select(emails).where(emails.c.account_id == sa.bindparam("account"), emails.c.id == sa.bindparam("email"))
 
 _MARK = (
@@ -56,6 +68,16 @@ _READ = Among(
     .values(read=True, updated_at=sa.bindparam("now"))
     .returning(emails.c.inbox_id, emails.c.id)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a journal. `received`: the email that it says has come in, with its number, if that is still there."""
+
+    position: int
+    happening: Happening
+    email_id: EmailId | None
+    received: tuple[int, Email] | None
 
 
 class Mail:
@@ -137,6 +159,19 @@ class Mail:
         inboxes, downwards = query.inbox_ids, query.slice.sort is Sort.DESC
         found = [(row["number"], email_of(row)) for row in rows if not inboxes or row["inbox_id"] in inboxes]
         return sorted(found, key=itemgetter(0), reverse=downwards)
+
+    async def lines(self, inbox: InboxId, after: int, most: int) -> list[Line]:
+        """What the journal of an inbox says after this position, in order."""
+        rows = await self._connection.execute(_LINES, {"inbox": inbox, "after": after, "most": most})
+        return [
+            Line(
+                position=row["position"],
+                happening=Happening(row["happening"]),
+                email_id=row["email_id"],
+                received=None if row["number"] is None else (row["number"], email_of(row)),
+            )
+            for row in rows.mappings()
+        ]
 
     async def tally(self, account: AccountId, query: EmailQuery) -> int:
         """How many emails the query asks for."""
