@@ -18,7 +18,7 @@ from posthouse.model.errors import Invalid
 LONGEST = 4 << 20
 """The longest template, and the longest text that may become of one, in characters."""
 MOST_STEPS = 200_000
-"""How many pieces a text may be put together from: lists inside of lists grow fast."""
+"""How many pieces, and elements of lists, a text may be put together from: lists inside of lists grow fast."""
 DEEPEST = 50
 _SHOWN = 40  # characters of a wrong tag in a message
 
@@ -156,9 +156,7 @@ class _Rendering:
 
     def _written(self, pieces: Sequence[_Piece], scopes: list[object]) -> Iterator[str]:
         for piece in pieces:
-            self._steps -= 1
-            if self._steps < 0:
-                raise Invalid("the template repeats too much: shorten its lists")
+            self._step()
             if isinstance(piece, _Section):
                 yield from self._section(piece, scopes)
             else:
@@ -168,6 +166,11 @@ class _Rendering:
                     raise Invalid(f"the text of the template gets longer than {LONGEST} characters")
                 yield text
 
+    def _step(self) -> None:
+        self._steps -= 1
+        if self._steps < 0:
+            raise Invalid("the template repeats too much: shorten its lists")
+
     def _section(self, section: _Section, scopes: list[object]) -> Iterator[str]:
         value = _found(section.name, scopes)
         if section.inverted:
@@ -175,6 +178,7 @@ class _Rendering:
                 yield from self._written(section.inside, scopes)
         elif isinstance(value, list | tuple):
             for item in value:
+                self._step()  # there may be nothing to write for it
                 yield from self._written(section.inside, [*scopes, item])
         elif value:
             yield from self._written(section.inside, [*scopes, value])
