@@ -221,10 +221,8 @@ class Watcher:
                     continue
             elif news or not push:
                 await self._look_around(brief, session, others)
-            elif not await self._has_changed(session, pause):
+            elif not await self._has_changed(brief, session, pause):
                 continue
-            else:
-                await self._missed(brief)
             await self._sync_once(brief, session, next_in=pause)
 
     async def _rest(self, session: Session, wake: Wake, due: datetime, alone: bool) -> bool:
@@ -281,11 +279,14 @@ class Watcher:
             self._turn.leave()
             self._turn = None
 
-    async def _has_changed(self, session: Session, pause: timedelta) -> bool:
+    async def _has_changed(self, brief: Brief, session: Session, pause: timedelta) -> bool:
         """Open the folder anew, and compare. Where nothing has come, we look again after `pause`."""
         asked, seen = self._now(), session.seen
         found = await session.mailbox.select(session.settings.folder)
-        if seen is None or (found.uid_validity, found.next_uid) != (seen.uid_validity, seen.next_uid):
+        if seen is None or found.uid_validity != seen.uid_validity:
+            return True
+        if found.next_uid != seen.next_uid:
+            await self._missed(brief)
             return True
         self._heard()
         used = session.transcript.uncounted
