@@ -2,7 +2,7 @@
 
 Each death is a real one of a real process, at every commit, at every word that is said to the server and at every
 answer; another process then sees to what was left behind. The mail provider files what it sends, as the great ones do.
-There are about 270 points, a second each: one in seven is tried, and all of them by `make chaos`.
+There are about 270 points, a few seconds each: one in seventeen is tried, and all of them by `make chaos`.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ POINTS = (
     "before an answer is read",
 )
 FORKS = get_context("forkserver")
-STRIDE = 1 if "EVERY_DEATH" in os.environ else 7
+STRIDE = 1 if "EVERY_DEATH" in os.environ else 17
 
 
 @pytest.fixture(scope="module")

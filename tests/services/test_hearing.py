@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from posthouse.model.events import EventStatus, Transcript
 from posthouse.model.hearing import Ear, Heard, Progress, Reached, Said
 from posthouse.model.sync import SyncOutcome
 from posthouse.model.values import AccountId, new_id
+from posthouse.services import sync as sync_module
 from posthouse.services.conversations import Conversations
 from posthouse.services.desk import Session
 from posthouse.services.fetching import Batches
@@ -19,6 +21,12 @@ from posthouse.services.sync import Asked, Sync
 
 from .conftest import House
 from .fakes import FakeMailbox, a_message
+
+
+@pytest.fixture(autouse=True)
+def long_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock goes a second at every look: no lease ends by that."""
+    monkeypatch.setattr(sync_module, "LEASE", timedelta(minutes=5))
 
 
 def a_process(house: House, messages: int = 3) -> Sync:
