@@ -1,7 +1,7 @@
 """Bytes and labels to text."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from posthouse.mime import charsets, filenames
@@ -90,6 +90,7 @@ def test_file_names_are_made_bare(name: str, cleaned: str) -> None:
 
 
 @given(st.text())
+@example("0 \x00 ¡")
 def test_a_clean_name_stays_as_it_is(name: str) -> None:
     cleaned = filenames.clean(name)
     assert filenames.clean(cleaned) == cleaned

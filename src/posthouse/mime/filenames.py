@@ -78,7 +78,8 @@ def clean(name: str) -> str:
         name = name[-10_000:]
     if not name.isascii() or not name.isprintable():
         name = _BLANKS.sub(" ", _DECEIVING.sub("", name))
-        name = "".join(letter for letter in name if unicodedata.category(letter) not in ("Cc", "Cs"))
+        visible = "".join(letter for letter in name if unicodedata.category(letter) not in ("Cc", "Cs"))
+        name = _BLANKS.sub(" ", visible)  # there may have been something between two of them
     name = name.replace("\\", "/").rpartition("/")[2].strip(" ")
     if not name.strip(". "):
         return ""
