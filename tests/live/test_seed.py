@@ -117,6 +117,7 @@ def test_an_external_mailbox_becomes_an_inbox(
     assert (sent.subject, also.subject) == ("Über den Connector", "By the inbox")
     delivered = smtp_server.wait_for(to, 2)
     assert {copy.sender for copy in delivered} == {to}
+    mailbox.wait_for(3)  # the copies come before the messages themselves
     assert connectors.sync_connector(connector.id).sync_result.email_sync_count == 2
     subjects = {preview.subject for preview in inboxes.get_emails(inbox.id)}
     assert subjects == {"Grüße und ein Anhang", "Über den Connector", "By the inbox"}

@@ -1,10 +1,13 @@
 """One person's mailbox at the peers, for one test."""
 
 import secrets
+import time
 from dataclasses import dataclass
 
 from .dovecot import Dovecot, Message
 from .smtpd import SmtpServer
+
+_PATIENCE = 30.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,14 @@ class Mailbox:
     def messages(self, folder: str = "INBOX") -> list[Message]:
         """What is in a folder now; looking changes nothing."""
         return self.server.messages(self.address, folder)
+
+    def wait_for(self, count: int) -> list[Message]:
+        """What is in INBOX, once there are at least so many messages: another server may still be delivering."""
+        deadline = time.monotonic() + _PATIENCE
+        while len(found := self.messages()) < count:
+            assert time.monotonic() < deadline, f"{self.address} has {len(found)} messages, not {count}"
+            time.sleep(0.02)
+        return found
 
     def may_send(self, smtp_server: SmtpServer) -> None:
         """Make this address a user of the SMTP server too; mail for it arrives there and in this INBOX."""
