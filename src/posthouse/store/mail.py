@@ -152,10 +152,8 @@ class Mail:
     async def those(self, account: AccountId, query: EmailQuery, ids: Sequence[EmailId]) -> list[tuple[int, Email]]:
         """Of these emails (a thousand at most) the ones that the query asks for, in its order, with their numbers."""
         # Whichever the inboxes are, the statement is the same.
-        asked = self._connection.dialect.name, account, replace(query, inbox_ids=())
-        only = len(ids) == 1
-        statement = _among(*asked, only), {"id": ids[0]} if only else {"ids": ids}
-        rows = (await self._connection.execute(*statement)).mappings()
+        among = _among(self._connection.dialect.name, account, replace(query, inbox_ids=()))
+        rows = (await self._connection.execute(among, {"ids": ids})).mappings()
         inboxes, downwards = query.inbox_ids, query.slice.sort is Sort.DESC
         found = [(row["number"], email_of(row)) for row in rows if not inboxes or row["inbox_id"] in inboxes]
         return sorted(found, key=itemgetter(0), reverse=downwards)
@@ -307,11 +305,10 @@ def _matching(dialect: str, account: AccountId, query: EmailQuery) -> sa.Select[
 
 
 @lru_cache(maxsize=1000)
-def _among(dialect: str, account: AccountId, query: EmailQuery, only: bool) -> sa.Select[Any]:
-    """Those of `ids`, or the `only` one, `id`, that are asked for. Who waits asks this again and again, and the answer
-    is waited for."""
+def _among(dialect: str, account: AccountId, query: EmailQuery) -> sa.Select[Any]:
+    """Those of `ids` that are asked for. Who waits asks this again and again, and the answer is waited for."""
     found = bounded(_matching(dialect, account, query), emails.c.created_at, query.slice)
-    return found.where(emails.c.id == sa.bindparam("id") if only else _THOSE)
+    return found.where(_THOSE)
 
 
 def _within(query: sa.Select[Any], inbox_ids: Sequence[InboxId]) -> sa.Select[Any]:
