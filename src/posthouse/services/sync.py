@@ -200,9 +200,9 @@ class Sync:
         """A session at the connector's mailbox, to run in. Raises NotFound when there is nothing to sign in with;
         RemoteError when it can't be had, of which an event is left."""
         transcript = Transcript(head=_KEPT_LINES, tail=_KEPT_LINES)
-        settings = await self._settings(connector)
         try:
-            mailbox = await self._opened(connector, settings, transcript)
+            settings = await self._settings(connector)
+            mailbox = await self._open_mailbox(settings, transcript)
         except RemoteError as error:
             await self.note_failure(connector, error, transcript)
             raise
@@ -328,7 +328,7 @@ class Sync:
         async def work(run: Run) -> None:
             settings = await self._settings(connector)
             with transcript.heard_by(asked.ear):
-                mailbox = await self._opened(connector, settings, transcript)
+                mailbox = await self._open_mailbox(settings, transcript)
                 try:
                     await self._fetch(run, asked, settings, mailbox)
                 finally:
@@ -343,21 +343,17 @@ class Sync:
         await self._fetching.sync_folder(run, mailbox)
         run.proves_freshness = run.complete and run.folder == settings.folder
 
-    async def _opened(self, connector: Connector, settings: ImapSettings, transcript: Transcript) -> Mailbox:
-        """A session at the connector's mailbox. Raises RemoteError, and Deferred when there were too many today."""
-        async with self._database.reading() as tx:
-            await require_login(tx, connector.id, settings.host, self._now)
-        return await self._open_mailbox(settings, transcript)
-
     async def _settings(self, connector: Connector) -> ImapSettings:
+        """What to sign in with. Raises NotFound, and Deferred when that was done too often today."""
         if not connector.enabled:
             raise NotFound("this connector is disabled: enable it to sync")
         async with self._database.reading() as tx:
             connection = await tx.connectors.imap(connector.id)
-        if connection is None:
-            raise NotFound("this connector has no IMAP connection: add one to sync")
-        if not connection.settings.enabled:
-            raise NotFound("this connector's IMAP connection is disabled: enable it to sync")
+            if connection is None:
+                raise NotFound("this connector has no IMAP connection: add one to sync")
+            if not connection.settings.enabled:
+                raise NotFound("this connector's IMAP connection is disabled: enable it to sync")
+            await require_login(tx, connector.id, connection.settings.host, self._now)
         return connection.settings
 
     async def _accounted(
