@@ -3,7 +3,7 @@ others see of it."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
@@ -99,5 +99,6 @@ class Process:
         return self.database.dead or self.session is None or self.session.broken
 
     async def end(self) -> None:
-        await self._kept.aclose()
+        with suppress(Killed):  # a dead one counts nothing any more
+            await self._kept.aclose()
         await self.database.close()

@@ -30,7 +30,7 @@ from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database, Transaction
 from posthouse.store.tables import accounts, usage
 
-from .fakes import FakeServer, a_message
+from .fakes import FakeServer, Killed, a_message
 
 ASKED = Asked(by_itself=True)
 
@@ -219,6 +219,15 @@ async def test_one_that_fails_fails_alone(village: Village) -> None:
         there = [await tx.accounts.by_name(name) for name in "abc"]
     assert [one and one.id for one in there] == [results[0], results[1], results[3]]
     assert isinstance(results[2], Conflict)
+
+
+async def test_who_waits_dies_by_what_ends_the_process(village: Village) -> None:
+    async def die(_tx: Transaction, _some: Sequence[int]) -> list[int]:
+        raise Killed
+
+    together = Together(village.database, die)
+    results = await asyncio.gather(*map(together.do, range(2)), return_exceptions=True)
+    assert [type(one) for one in results] == [Killed] * 2
 
 
 async def test_a_group_has_its_bounds(village: Village) -> None:

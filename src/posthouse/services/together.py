@@ -59,6 +59,11 @@ class Together(Generic[One, Result]):
                         _tell(group, error)
                     else:
                         await self._one_by_one(group)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # the process ends here, and so does whoever waits
+            _tell(group, error)
+            raise
         finally:
             self._close(group)
             for _, result in group:
@@ -88,7 +93,7 @@ class Together(Generic[One, Result]):
 _Group = list[tuple[One, "asyncio.Future[Result]"]]
 
 
-def _tell(group: "_Group[One, Result]", error: Exception) -> None:
+def _tell(group: "_Group[One, Result]", error: BaseException) -> None:
     for _, result in group:
         if not result.done():
             result.set_exception(error)
