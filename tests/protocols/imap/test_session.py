@@ -554,13 +554,15 @@ def test_to_wait_again_says_nothing():
 
 
 def test_a_session_that_idles_is_asked_in_one_breath_and_idles_on():
-    session = selected()
+    said = []
+    session = selected(count=said.append)
     play(session.idle(), "C: A2 IDLE\nS: + idling\n(woken)")
     asked = "C: DONE\nC: A3 NOOP\nC: A4 IDLE\n"
     assert play(session.noop(), f"{asked}S: A2 OK idled\nS: A3 OK\nS: + idling") is False
     assert play(session.idle(), "(woken)") is False
     assert play(session.noop(one_by_one=True), "C: DONE\nS: A4 OK\nC: A5 NOOP\nS: A5 OK") is False
     assert play(session.idle(), "C: A6 IDLE\nS: +\n(woken)") is False
+    assert said == ["EXAMINE", "IDLE", "NOOP", "IDLE", "NOOP", "IDLE"]
 
 
 @pytest.mark.parametrize(

@@ -331,6 +331,8 @@ class Session(Opening):
     def _noop_idling(self) -> Exchange[None]:
         ended, noop, idle = self._idling, f"A{self._tags + 1}", f"A{self._tags + 2}"
         self._tags += 2
+        self._count("NOOP")
+        self._count("IDLE")
         self._idling = ""
         yield from self._say(f"DONE\r\n{noop} NOOP\r\n{idle} IDLE\r\n".encode(), f"DONE, {noop} NOOP, {idle} IDLE")
         yield from self._finish(ended)
