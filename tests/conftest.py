@@ -5,9 +5,11 @@ for each worker of pytest-xdist, and ends with the run.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from house import make_tables, sqlite_in
 from peers.certificates import Authority
 from peers.dovecot import Dovecot
 from peers.mailbox import Mailbox
@@ -49,11 +51,40 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def postgres_url(postgres: Postgres) -> Iterator[str]:
+def empty_postgres_url(postgres: Postgres) -> Iterator[str]:
     """An empty PostgreSQL database, dropped after the test: `postgresql://user@host:port/name`."""
     url = postgres.fresh_database()
     yield url
     postgres.drop(url)
+
+
+@pytest.fixture(scope="session")
+def founded_postgres_url(postgres: Postgres) -> str:
+    """A PostgreSQL database with our tables and nothing in them, of which copies are made."""
+    url = postgres.fresh_database()
+    make_tables(url)
+    return url
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres, founded_postgres_url: str) -> Iterator[str]:
+    """A PostgreSQL database with our tables and nothing in them, dropped after the test."""
+    url = postgres.fresh_database(founded_postgres_url)
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A SQLite database with our tables and nothing in them."""
+    return sqlite_in(tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database of either kind, with our tables and nothing in them."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
 
 
 @pytest.fixture

@@ -1,9 +1,18 @@
-"""Rooms of the house for tests: a database of either kind, with an account and an inbox in it."""
+"""Rooms of the house for tests: a database of either kind, with an account and an inbox in it.
 
+To apply every migration for each test would take longer than most tests do: tables are made once in each process,
+and copied.
+"""
+
+import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from posthouse.model.accounts import Account
 from posthouse.model.mail import Inbox
@@ -37,8 +46,38 @@ class Tenant:
     inbox: Inbox
 
 
+def make_tables(url: str) -> None:
+    """Make our tables in this database. May be called wherever a loop runs."""
+
+    async def make() -> None:
+        database = Database(url, Seal([KEY]))
+        await database.open()
+        await database.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, make()).result()
+
+
+@cache
+def _empty() -> bytes:
+    with TemporaryDirectory() as directory:
+        path = Path(directory, "empty.db")
+        make_tables(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
+def sqlite_in(data: Path) -> str:
+    """The URL of the database of those who have their data in this directory. It has our tables from now on."""
+    path = data / "posthouse.db"
+    if not path.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_empty())
+    return f"sqlite:///{path}"
+
+
 @asynccontextmanager
 async def opened_database(url: str) -> AsyncIterator[Database]:
+    """This database, with our tables."""
     database = Database(url, Seal([KEY]))
     await database.open()
     try:

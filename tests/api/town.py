@@ -18,6 +18,7 @@ from uuid import uuid4
 import httpx2
 from fastapi import FastAPI
 
+from house import sqlite_in
 from posthouse.app import App, build
 from posthouse.config import Settings
 from posthouse.simulator import Provider
@@ -112,6 +113,7 @@ async def town_around(data: Path) -> AsyncIterator[Town]:
     """A town with the house in this very process, on SQLite."""
     provider = Provider()
     await provider.start()
+    sqlite_in(data)
     app = build(Settings(data=data, egress_allow=(ip_network("127.0.0.0/8"),)))
     try:
         async with app.opened() as services:

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Coroutine
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from house import Tenant, add_tenant, opened_database
+from house import Tenant, add_tenant, sqlite_in
 from posthouse.model.connectors import Connector, ImapSettings, Security
 from posthouse.model.errors import RemoteError
 from posthouse.model.events import Happening
@@ -42,20 +42,6 @@ T = TypeVar("T")
 
 places = st.integers(0, 1000)
 folders = st.sampled_from([*FOLDERS[:1] * 3, *FOLDERS[1:]])
-
-
-@cache
-def empty_database() -> bytes:
-    """A database as it is founded: to found one for each example would take most of the time."""
-
-    async def found(path: Path) -> None:
-        async with opened_database(f"sqlite:///{path}"):
-            pass
-
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory, "empty.db")
-        asyncio.run(found(path))
-        return path.read_bytes()
 
 
 class Mirror(RuleBasedStateMachine):
@@ -105,7 +91,7 @@ class Mirror(RuleBasedStateMachine):
     @initialize(terse=st.sampled_from([False, False, True]))
     def found(self, terse: bool) -> None:
         self.terse = terse
-        (self.data / "posthouse.db").write_bytes(empty_database())
+        sqlite_in(self.data)
         self.run(self._found())
 
     async def _found(self) -> None:

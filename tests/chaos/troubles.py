@@ -8,7 +8,7 @@ from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
-from house import Tenant, add_tenant, opened_database
+from house import Tenant, add_tenant, opened_database, sqlite_in
 from posthouse.engine.worker import Worker
 from posthouse.model.connectors import Connector, ImapSettings, Security, SyncSettings
 from posthouse.model.mail import Submission
@@ -64,7 +64,7 @@ async def practice(
     async def no_submission(*_: object) -> Submission:
         raise AssertionError("nothing is sent here")
 
-    async with opened_database(f"sqlite:///{data / 'posthouse.db'}") as database:
+    async with opened_database(sqlite_in(data)) as database:
         connectors = Connectors(database, mailbox, no_submission, lambda _: None, "posthouse.example", utc_now)
         watching = Watching(database, utc_now)
         sync = Sync(database, Intake(Blobs(str(data / "blobs")), utc_now), mailbox, utc_now)

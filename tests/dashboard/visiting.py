@@ -13,6 +13,7 @@ import httpx2
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
 
+from house import sqlite_in
 from posthouse.app import App, build, serving
 from posthouse.config import Settings
 from posthouse.model.accounts import Account
@@ -104,6 +105,7 @@ async def house_in(data: Path, *, engine: bool = True, **settings: Any) -> Async
     """A house on SQLite, served on loopback; with `engine`, it looks after its connectors."""
     provider = Provider()
     await provider.start()
+    sqlite_in(data)
     app = build(Settings(data=data, port=0, egress_allow=(ip_network("127.0.0.0/8"),), **settings))
     try:
         async with app.opened(), serving(app) as url:

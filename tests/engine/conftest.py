@@ -164,19 +164,16 @@ async def house_on(url: str, data: Path) -> AsyncIterator[House]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, quick: None) -> AsyncIterator[House]:
-    async with house_on(f"sqlite:///{tmp_path / 'posthouse.db'}", tmp_path) as house:
+async def house(sqlite_url: str, tmp_path: Path, quick: None) -> AsyncIterator[House]:
+    async with house_on(sqlite_url, tmp_path) as house:
         await house.add()
         yield house
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def either(request: pytest.FixtureRequest, tmp_path: Path, quick: None) -> AsyncIterator[House]:
+@pytest.fixture
+async def either(database_url: str, tmp_path: Path, quick: None) -> AsyncIterator[House]:
     """A house without connectors, on both databases."""
-    url = f"sqlite:///{tmp_path / 'posthouse.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    async with house_on(url, tmp_path) as house:
+    async with house_on(database_url, tmp_path) as house:
         yield house
 
 

@@ -91,12 +91,9 @@ class House:
                 await task
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
-    url = f"sqlite:///{tmp_path / 'posthouse.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    async with opened_database(url) as database:
+@pytest.fixture
+async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
+    async with opened_database(database_url) as database:
         yield House(database, await add_tenant(database), Blobs(str(tmp_path / "blobs")))
 
 

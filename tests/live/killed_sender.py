@@ -2,10 +2,6 @@
 everything, so that many deaths cost little."""
 
 import asyncio
-import os
-import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_network
@@ -23,7 +19,8 @@ from posthouse.remote import wire
 from posthouse.services import Services, delivering, outbox, sentfolder
 from posthouse.services.connectors import NewConnector
 from posthouse.services.sending import Wish
-from posthouse.store.database import Database, Transaction
+
+from .fuses import Fuse, make_commits_deadly
 
 BOB = "bob@elsewhere.example"
 
@@ -43,31 +40,6 @@ class Deed:
     queued: bool
     point: str = ""
     at: int = 0
-
-
-class Fuse:
-    def __init__(self, length: int) -> None:
-        self.left = length
-
-    def burn(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def make_commits_deadly(point: str, fuse: Fuse) -> None:
-    real = Database.transaction
-
-    @asynccontextmanager
-    async def transaction(self: Database, *, durable: bool = True) -> AsyncIterator[Transaction]:
-        async with real(self, durable=durable) as tx:
-            yield tx
-            if point == "before a commit":
-                fuse.burn()
-        if point == "after a commit":
-            fuse.burn()
-
-    Database.transaction = transaction  # type: ignore[method-assign]
 
 
 def make_the_wire_deadly(point: str, fuse: Fuse) -> None:

@@ -2,7 +2,7 @@
 
 Each death is a real one of a real process, at every commit, at every word that is said to the server and at every
 answer; another process then sees to what was left behind. The mail provider files what it sends, as the great ones do.
-There are about 270 points, a few seconds each: one in seventeen is tried, and all of them by `make chaos`.
+There are about 270 points: one in nine is tried, and all of them by `make chaos`.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from posthouse.simulator import Provider
 
+from .forks import ending
 from .killed_sender import Deed, do
 
 ADDRESS, PASSWORD = "ann@provider.example", "a password"
@@ -29,8 +29,7 @@ POINTS = (
     "after something is said",
     "before an answer is read",
 )
-FORKS = get_context("forkserver")
-STRIDE = 1 if "EVERY_DEATH" in os.environ else 17
+STRIDE = 1 if "EVERY_DEATH" in os.environ else 9
 
 
 @pytest.fixture(scope="module")
@@ -55,21 +54,6 @@ def provider() -> Iterator[Provider]:
     loop.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    return "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-
-
-def done(deed: Deed) -> int:
-    """How the process ended that did it."""
-    FORKS.set_forkserver_preload(["live.killed_sender"])
-    process = FORKS.Process(target=do, args=(deed,))
-    process.start()
-    process.join(60)
-    assert process.exitcode is not None, "it neither lives nor dies"
-    return process.exitcode
-
-
 @pytest.mark.parametrize("queued", [True, False], ids=["queued", "with a key"])
 def test_killed_at_any_point_an_email_is_sent_once(
     queued: bool, provider: Provider, database_url: str, tmp_path: Path
@@ -85,19 +69,19 @@ def test_killed_at_any_point_an_email_is_sent_once(
         number=0,
         queued=queued,
     )
-    assert done(deed) == 0  # sets everything up
+    assert ending(do, deed) == 0  # sets everything up
     states: Counter[str] = Counter()
     deaths: Counter[str] = Counter()
     number = 0
     for point in POINTS:
         for at in range(1, 60, STRIDE):
             number += 1
-            ended = done(replace(deed, number=number, point=point, at=at))
+            ended = ending(do, replace(deed, number=number, point=point, at=at))
             if ended == 0:
                 break
             assert ended == -signal.SIGKILL
             deaths[point] += 1
-            assert done(replace(deed, number=number)) == 0
+            assert ending(do, replace(deed, number=number)) == 0
             state = (tmp_path / "state").read_text()
             states[state] += 1
             got = sum(f"Subject: Number {number}\r\n".encode() in one.message for one in provider.outside)

@@ -6,22 +6,21 @@ a message, or takes its time. Some messages it never takes until they are given 
 
 import asyncio
 import json
-import os
 import random
-import sys
-from asyncio.subprocess import Process
+import signal
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-
-import pytest
 
 from posthouse.app import build
 from posthouse.config import Settings
 from remote.servers import Reader, Writer, serving
 
-CHILD = Path(__file__).parent / "webhooks_child.py"
-INBOXES, EMAILS, KILLS = 6, 25, 8
+from .forks import end_of, started
+from .killed_teller import INBOXES, Deed, do
+
+EMAILS, KILLS = 25, 8
 FOR_EVER = 24 * 3600.0
 
 
@@ -74,45 +73,28 @@ class Receiver:
         return late
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_every_email_is_told_whatever_dies(
-    kind: str, request: pytest.FixtureRequest, tmp_path: Path, record_property: Callable[[str, object], None]
+    database_url: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    url = "sqlite" if kind == "sqlite" else request.getfixturevalue("postgres_url")
-    environment = {
-        **os.environ,
-        "POSTHOUSE_DATA": str(tmp_path),
-        "POSTHOUSE_DATABASE_URL": url,
-        "POSTHOUSE_EGRESS_ALLOW": "127.0.0.0/8",
-    }
     receiver, dice = Receiver(), random.Random(3)
 
-    async def start(port: int, emails: int, patience: float) -> Process:
-        words = [str(emails), str(patience), f"http://127.0.0.1:{port}/in", str(INBOXES)]
-        return await asyncio.create_subprocess_exec(
-            sys.executable, str(CHILD), *words, env=environment, stderr=asyncio.subprocess.PIPE
-        )
-
-    async def finish(process: Process) -> None:
-        _, errors = await asyncio.wait_for(process.communicate(), 120)
-        assert process.returncode == 0, errors.decode()
+    async def finish(process: BaseProcess) -> None:
+        assert await asyncio.to_thread(end_of, process) == 0
 
     async with serving(receiver) as port:
-        await finish(await start(port, 0, 2.0))  # makes everything, and has nothing to do
+        telling = Deed(tmp_path, database_url, f"http://127.0.0.1:{port}/in")
+        receiving = replace(telling, emails=EMAILS)
+        await finish(started(do, telling))  # makes everything, and has nothing to do
         # On PostgreSQL a second process tells beside the one that receives, too.
-        running = [await start(port, EMAILS, 2.0)]
-        if kind == "postgresql":
-            running.append(await start(port, 0, 2.0))
+        deeds = [receiving] if database_url.startswith("sqlite") else [receiving, telling]
+        running = [started(do, deed) for deed in deeds]
         kills = 0
         while kills < KILLS:
-            await asyncio.sleep(dice.uniform(0.9, 2.0))
+            await asyncio.sleep(dice.uniform(0.2, 1.2))
             place = dice.randrange(len(running))
-            with suppress(ProcessLookupError):
-                if running[place].returncode is None:
-                    running[place].kill()
-                    kills += 1
-            await running[place].communicate()
-            running[place] = await start(port, EMAILS if place == 0 else 0, 2.0)
+            running[place].kill()
+            kills += await asyncio.to_thread(end_of, running[place]) == -signal.SIGKILL
+            running[place] = started(do, deeds[place])
         for process in running:
             await finish(process)
 
@@ -120,14 +102,14 @@ async def test_every_email_is_told_whatever_dies(
         missing = everything - set(receiver.accepted)
         late = receiver.in_order()
         first = len(receiver.accepted), receiver.calls
-        app = build(Settings(data=tmp_path, database_url=url))
+        app = build(Settings(data=tmp_path, database_url=database_url))
         async with app.opened() as services:
             async with app.database.reading() as tx:
                 account = await tx.accounts.by_name("default")
             assert account is not None
             redriven = await services.webhook_results.redrive_all(account.id)
         receiver.refuses_some = False
-        await finish(await start(port, EMAILS, FOR_EVER))
+        await finish(started(do, replace(receiving, patience=FOR_EVER)))
 
     assert len(everything) == INBOXES * EMAILS, "something was never even tried"
     assert late == []
@@ -147,4 +129,4 @@ async def test_every_email_is_told_whatever_dies(
         "before the redrive": first,
     }
     record_property("figures", figures)
-    print(kind, figures)
+    print(database_url.partition(":")[0], figures)

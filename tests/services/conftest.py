@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from house import Tenant, TurnedClock, add_tenant, opened_database
+from house import Tenant, TurnedClock, add_tenant, opened_database, sqlite_in
 from posthouse.model.connectors import Connector, ImapSettings, Security
 from posthouse.model.events import ConnectorEvent, Entry
 from posthouse.model.mail import Email, EmailQuery
@@ -63,7 +63,7 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     server, clock = FakeServer(), TurnedClock()
-    async with opened_database(f"sqlite:///{tmp_path / 'posthouse.db'}") as database:
+    async with opened_database(sqlite_in(tmp_path)) as database:
         tenant = await add_tenant(database)
         blobs = Blobs(str(tmp_path / "blobs"))
 

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from house import sqlite_in
 from mailboxes import both_ways
 from posthouse.app import App, build
 from posthouse.config import Settings
@@ -100,6 +101,7 @@ async def a_post(data: Path, **settings: Any) -> AsyncIterator[Post]:
     provider = Provider()
     await provider.start()
     clock = MovedClock()
+    sqlite_in(data)
     app = build(Settings(data=data, egress_allow=(ip_network("127.0.0.0/8"),), **settings), now=clock)
     try:
         async with app.opened() as services:

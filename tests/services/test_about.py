@@ -21,10 +21,9 @@ from .posting import Post, a_post
 BOB = "bob@elsewhere.example"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def post(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Post]:
-    url = "sqlite" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    async with a_post(tmp_path / "data", database_url=url) as post:
+@pytest.fixture
+async def post(database_url: str, tmp_path: Path) -> AsyncIterator[Post]:
+    async with a_post(tmp_path / "data", database_url=database_url) as post:
         yield post
 
 

@@ -65,14 +65,13 @@ class House:
         self.provider.deliver(ADDRESS, message)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
-    url = f"sqlite:///{tmp_path / 'x.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+@pytest.fixture
+async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
     provider, clock = Provider(), TurnedClock()
     provider.add_user(ADDRESS, PASSWORD)
     await provider.start()
     opening = partial(open_mailbox, egress=Egress.allowing(["127.0.0.0/8"]))
-    async with opened_database(url) as database:
+    async with opened_database(database_url) as database:
         tenant = await add_tenant(database)
         sync = Sync(database, Intake(Blobs(str(tmp_path / "blobs")), clock), opening, clock)
         connectors = Connectors(database, opening, None, lambda _: None, "posthouse.example", clock)  # type: ignore[arg-type]

@@ -70,12 +70,11 @@ class Village:
         assert (stands.last_uid or 0) == keeper.server.next_uid - 1
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def village(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Village]:
+@pytest.fixture
+async def village(database_url: str, tmp_path: Path) -> AsyncIterator[Village]:
     """Five keepers, each with a message that has been synced."""
-    url = f"sqlite:///{tmp_path / 'x.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
     clock = TurnedClock()
-    async with opened_database(url) as database, AsyncExitStack() as stack:
+    async with opened_database(database_url) as database, AsyncExitStack() as stack:
         tenant = await add_tenant(database)
         blobs = Blobs(str(tmp_path / "blobs"))
         servers: dict[str, FakeServer] = {}

@@ -155,12 +155,9 @@ class House:
             return len(await tx.lanes.open_lanes(self.account))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
-    url = f"sqlite:///{tmp_path / 'posthouse.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    async with opened_database(url) as database:
+@pytest.fixture
+async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
+    async with opened_database(database_url) as database:
         tenant, receiver = await add_tenant(database), Receiver()
         backoff = Backoff(first=timedelta(hours=1), most=timedelta(hours=1))
         yield House(

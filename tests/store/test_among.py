@@ -1,7 +1,6 @@
 """Statements with lists: the same rows, whatever the lists' lengths, and written once for each of a few lengths."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -28,11 +27,9 @@ CHANGED = Among(
 )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path / 'posthouse.db'}" if sqlite else request.getfixturevalue("postgres_url")
-    async with opened_database(url) as database:
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with opened_database(database_url) as database:
         async with database.transaction() as tx:
             await tx.connection.execute(sa.text("CREATE TABLE numbers (number INTEGER, kind TEXT)"))
             rows = [{"number": number, "kind": "odd" if number % 2 else "even"} for number in range(400)]

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -21,6 +22,13 @@ from posthouse.store.tables import metadata
 NOT_OURS = ("email_search", "alembic_version")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database that was not opened yet."""
+    url: str = request.getfixturevalue("empty_postgres_url") if request.param == "postgresql" else ""
+    return url or f"sqlite:///{tmp_path / 'new.db'}"
+
+
 async def test_the_migrated_schema_is_the_one_in_tables(database: Database) -> None:
     def difference(connection: sa.Connection) -> list[object]:
         context = MigrationContext.configure(
@@ -33,9 +41,9 @@ async def test_the_migrated_schema_is_the_one_in_tables(database: Database) -> N
         assert await connection.run_sync(difference) == []
 
 
-async def test_three_processes_may_start_at_once(database_url: str) -> None:
+async def test_three_processes_may_start_at_once(empty_url: str) -> None:
     async def start() -> None:
-        async with opened_database(database_url) as database, database.reading() as tx:
+        async with opened_database(empty_url) as database, database.reading() as tx:
             assert await tx.accounts.by_name("nobody") is None
 
     await asyncio.gather(start(), start(), start())

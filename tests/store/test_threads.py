@@ -309,9 +309,9 @@ async def test_rivals_that_file_one_conversation_end_in_one_thread(database: Dat
     assert thread.count == 64
 
 
-async def test_mail_from_before_there_were_threads_is_threaded(tmp_path: Any, postgres_url: str) -> None:
+async def test_mail_from_before_there_were_threads_is_threaded(tmp_path: Any, empty_postgres_url: str) -> None:
     """The tables as they were, with mail in them, brought up to date."""
-    for url in (f"sqlite:///{tmp_path / 'old.db'}", postgres_url):
+    for url in (f"sqlite:///{tmp_path / 'old.db'}", empty_postgres_url):
         database = Database(url, Seal([KEY]))
         async with database.engine.begin() as connection:
             await connection.run_sync(_migrate, "0002")
