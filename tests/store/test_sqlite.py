@@ -1,10 +1,10 @@
 """What SQLite is told late is told in order, and what goes wrong with it comes out."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -19,8 +19,8 @@ from posthouse.store.tables import accounts, workers
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with opened_database(f"sqlite:///{tmp_path / 'posthouse.db'}") as database:
+async def database(sqlite_url: str) -> AsyncIterator[Database]:
+    async with opened_database(sqlite_url) as database:
         yield database
 
 
@@ -31,12 +31,13 @@ async def tenant(database: Database) -> Tenant:
 
 @pytest.fixture
 def errands(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Everything that the thread is asked to do from now on."""
+    """Everything that the thread is asked to do from now on, by others."""
     done: list[object] = []
     real = Connection.do
 
     async def do(self: Connection, work: object) -> object:
-        done.append(work)
+        if threading.current_thread() is not self._thread:
+            done.append(work)
         return await real(self, work)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Connection, "do", do)
@@ -87,6 +88,73 @@ async def test_only_what_need_not_be_durable_is_not_written_through(database: Da
     assert await synchronous(durable=True) == full
     async with database.reading() as tx:
         assert await count(tx) == 6
+
+
+async def test_what_is_done_at_once_is_one_errand(database: Database, errands: list[object]) -> None:
+    async def work(tx: Transaction) -> int:
+        before = await count(tx)
+        await enlist(tx)
+        return await count(tx) - before
+
+    async with database.transaction() as tx:
+        assert await tx.at_once(work(tx)) == 1
+        assert len(errands) == 1
+        assert await tx.at_once(work(tx)) == 1
+    assert len(errands) == 3, "and the commit"
+    async with database.reading() as tx:
+        assert await count(tx) == 2
+
+
+async def test_what_fails_at_once_leaves_nothing(database: Database, tenant: Tenant) -> None:
+    async def work(tx: Transaction) -> None:
+        await enlist(tx)
+        await tx.connection.execute(sa.insert(accounts).values(id=tenant.account.id, name="again", created_at=START))
+        await count(tx)
+
+    for _ in range(2):
+        with pytest.raises(Conflict):
+            async with database.transaction() as tx:
+                await tx.at_once(work(tx))
+    async with database.transaction() as tx:
+        assert await count(tx) == 0
+
+
+async def test_what_is_done_at_once_waits_for_nothing_else(database: Database) -> None:
+    async def work(tx: Transaction) -> None:
+        await enlist(tx)
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="besides the database"):
+        async with database.transaction() as tx:
+            await tx.at_once(work(tx))
+    async with database.transaction() as tx:
+        assert await count(tx) == 0
+
+
+async def test_nobody_meddles_with_what_is_done_at_once(database: Database) -> None:
+    """Where whoever waits for it is cancelled, the thread may be in the middle of it."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    async def work(tx: Transaction) -> None:
+        await enlist(tx)
+        begun.set()
+        assert go_on.wait(10)
+        await enlist(tx)
+
+    async def whole() -> None:
+        async with database.transaction() as tx:
+            await tx.at_once(work(tx))
+
+    task = asyncio.create_task(whole())
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0.01)
+    assert not task.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with database.transaction() as tx:
+        assert await count(tx) == 0
 
 
 async def test_a_transaction_sees_what_it_has_inserted(database: Database) -> None:

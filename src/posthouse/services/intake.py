@@ -189,7 +189,9 @@ class Intake:
             if report is not None and self._reported is not None:
                 await self._reported(tx, filing.email.account_id, filing.email.id, report, now)
         for batch in batches:
-            await _durable(batch.prepared)  # before anything can be committed
+            for one in batch.prepared:
+                if one.kept is not None:
+                    tx.await_before_commit(one.kept)
         used = {filing.email.stored.pack for filing in filings}
         unused = {one.stored.pack for batch in batches for one in batch.prepared} - used
         if unused:

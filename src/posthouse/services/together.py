@@ -6,7 +6,7 @@ gathers until its transaction begins, which is at once where nobody writes. Nobo
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Generic, TypeVar
 
 from posthouse.store.database import Database, Transaction
@@ -25,7 +25,7 @@ class Together(Generic[One, Result]):
     def __init__(
         self,
         database: Database,
-        work: Callable[[Transaction, Sequence[One]], Awaitable[Sequence[Result]]],
+        work: Callable[[Transaction, Sequence[One]], Coroutine[object, object, Sequence[Result]]],
         most: int = 100,
         durable: bool = True,
     ) -> None:
@@ -79,7 +79,7 @@ class Together(Generic[One, Result]):
     async def _committed(self, group: "_Group[One, Result]") -> None:
         async with self._database.transaction(durable=self._durable) as tx:
             self._close(group)
-            results = await self._work(tx, [one for one, _ in group])
+            results = await tx.at_once(self._work(tx, [one for one, _ in group]))
         for (_, result), found in zip(group, results, strict=True):
             if not result.done():  # else nobody waits for it any more
                 result.set_result(found)

@@ -16,10 +16,10 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -62,6 +62,7 @@ _READING, _DURABLE = "posthouse_reading", "posthouse_durable"  # execution optio
 _NOT_DURABLE = sa.text("SET LOCAL synchronous_commit = off")
 _DEADLOCK = "40P01"  # PostgreSQL ends one of two transactions that wait for each other
 
+T = TypeVar("T")
 AfterCommit = Callable[[], Awaitable[None]]
 
 
@@ -71,8 +72,19 @@ class Transaction:
     def __init__(self, connection: AsyncConnection, seal: Seal) -> None:
         self.connection = connection
         self._seal = seal
+        self._before: list[asyncio.Future[object]] = []
         self._after: list[AfterCommit] = []
         self._signals: list[str] = []
+
+    async def at_once(self, work: Coroutine[object, object, T]) -> T:
+        """Do this work, which awaits nothing but statements of this transaction: SQLite does it in one errand."""
+        assert self.connection.sync_connection is not None
+        driver = self.connection.sync_connection.connection.driver_connection
+        return await (driver.whole(work) if isinstance(driver, sqlite.Connection) else work)
+
+    def await_before_commit(self, needed: asyncio.Future[object]) -> None:
+        """This must have been done before anything is committed."""
+        self._before.append(needed)
 
     def after_commit(self, do: AfterCommit) -> None:
         self._after.append(do)
@@ -249,6 +261,8 @@ class Database:
                     if not (durable or self.is_sqlite):
                         await connection.execute(_NOT_DURABLE)
                     yield tx
+                    for needed in tx._before:
+                        await asyncio.shield(needed)
                     await self._notify(tx)
             except IntegrityError as error:
                 raise Conflict("this exists already, or refers to something that does not") from error

@@ -5,11 +5,14 @@ costs more than a small statement does, and aiosqlite makes five of one: a curso
 cursor's end, and the roll-back of a transaction that has ended already. Here a statement is one, which brings its
 rows along. What brings nothing back is not waited for: a BEGIN goes with the first statement, and an INSERT, or one
 statement for many rows, with the next errand, be it the COMMIT. When it fails, that is where the error comes out.
+Work that waits for nothing but its statements is done whole in the thread, SQLAlchemy's part and ours too.
 """
 
+import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
+from threading import get_ident
 from typing import Any, Self, TypeVar
 
 import aiosqlite
@@ -39,7 +42,7 @@ class Connection(aiosqlite.Connection):
         return Cursor(self)
 
     async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Have this done in the thread, in the transaction that has begun."""
+        """Have this done in the thread, in the transaction that has begun; here and now where this is the thread."""
         unsaid, self._unsaid = self._unsaid, ()
 
         def errand() -> T:
@@ -47,6 +50,8 @@ class Connection(aiosqlite.Connection):
                 each(self._conn)
             return work(self._conn)
 
+        if self._thread.ident == get_ident():
+            return errand()
         self._in_doubt = True
         try:
             result: T = await self._execute(errand)  # type: ignore[no-untyped-call]
@@ -55,6 +60,25 @@ class Connection(aiosqlite.Connection):
             raise
         self._in_doubt = False
         return result
+
+    async def whole(self, work: Coroutine[object, object, T]) -> T:
+        """Have this done in one errand. It awaits nothing but what is asked of this connection."""
+
+        def errand(_: sqlite3.Connection) -> T:
+            try:
+                work.send(None)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            work.close()
+            raise RuntimeError("this waits for something besides the database")
+
+        doing = asyncio.ensure_future(self.do(errand))
+        try:
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            await asyncio.wait({doing})  # nobody else may touch the connection meanwhile
+            raise
 
     def begin(self) -> None:
         """Begin a transaction that only looks, with the next errand."""
