@@ -188,8 +188,8 @@ async def test_a_broken_connection_to_the_database_is_said_to_be_that(postgres_u
     async with opened_database(postgres_url) as database:
 
         async def kill(pid: object) -> None:
-            async with database.engine.connect() as connection:
-                await connection.execute(end, {"pid": pid})
+            async with database.reading() as tx:
+                await tx.connection.execute(end, {"pid": pid})
             await asyncio.sleep(0.1)
 
         with pytest.raises(Unavailable):

@@ -142,7 +142,7 @@ async def test_a_push_writes_its_usage_by_one_statement(house: House) -> None:
         def hear(_c: object, _cu: object, statement: str, *_: object) -> None:
             said.append(statement)
 
-        engine = house.database.engine.sync_engine
+        engine = house.database.engine
         sa.event.listen(engine, "before_cursor_execute", hear)
         await house.sync.take_told(session, house.connector, ASKED)
         sa.event.remove(engine, "before_cursor_execute", hear)

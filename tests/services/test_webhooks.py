@@ -291,10 +291,10 @@ async def test_news_is_found_by_an_index_that_holds_nothing_else(house: House) -
     query = "SELECT id FROM inboxes WHERE position > told LIMIT 1"
     async with house.database.reading() as tx:
         if house.database.is_sqlite:
-            plan = str((await tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")).all())
+            plan = str((await tx.connection.execute(sa.text(f"EXPLAIN QUERY PLAN {query}"))).all())
         else:
-            await tx.connection.exec_driver_sql("SET enable_seqscan = off")  # there are too few rows for an index
-            plan = str((await tx.connection.exec_driver_sql(f"EXPLAIN {query}")).all())
+            await tx.connection.execute(sa.text("SET enable_seqscan = off"))  # there are too few rows for an index
+            plan = str((await tx.connection.execute(sa.text(f"EXPLAIN {query}"))).all())
     assert "ix_inboxes_untold" in plan
 
 
@@ -421,7 +421,7 @@ async def test_a_template_makes_the_words(house: House) -> None:
 async def test_no_secret_lies_open_in_the_database(house: House, tmp_path: Path) -> None:
     await house.hook(username="ann", password=Secret("canary-1"), headers={"X-Api-Key": Secret("canary-2")})
     async with house.database.reading() as tx:
-        row = (await tx.connection.exec_driver_sql("SELECT * FROM webhooks")).mappings().one()
+        row = (await tx.connection.execute(sa.text("SELECT * FROM webhooks"))).mappings().one()
     assert "canary" not in str({key: bytes(v) if isinstance(v, bytes | memoryview) else v for key, v in row.items()})
 
 

@@ -72,8 +72,8 @@ async def test_no_password_can_be_read_from_the_rows(database: Database, tenant:
         await tx.connectors.set_connection(
             ImapConnection(id=new_id(START), connector_id=connector.id, settings=IMAP, created_at=START)
         )
-    async with database.engine.connect() as connection:
-        row = (await connection.execute(sa.select(connections))).one()
+    async with database.reading() as tx:
+        row = (await tx.connection.execute(sa.select(connections))).one()
     assert "canary" not in repr(row)
     assert len(row.password) > len("canary-imap-password")
 

@@ -37,8 +37,8 @@ async def test_the_migrated_schema_is_the_one_in_tables(database: Database) -> N
         )
         return list(compare_metadata(context, metadata))
 
-    async with database.engine.connect() as connection:
-        assert await connection.run_sync(difference) == []
+    async with database.reading() as tx:
+        assert await tx.connection.run_sync(difference) == []
 
 
 async def test_three_processes_may_start_at_once(empty_url: str) -> None:

@@ -1,19 +1,23 @@
 """What SQLite is told late is told in order, and what goes wrong with it comes out."""
 
 import asyncio
+import contextlib
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
-from house import START, Tenant, add_tenant, opened_database
-from posthouse.model.errors import Conflict
+from house import KEY, START, Tenant, add_tenant, opened_database
+from posthouse.model.errors import Conflict, Unavailable
 from posthouse.store.database import Database, Transaction
 from posthouse.store.rows import UNANSWERED
+from posthouse.store.sealing import Seal
 from posthouse.store.sqlite import Connection
 from posthouse.store.tables import accounts, workers
 
@@ -33,14 +37,14 @@ async def tenant(database: Database) -> Tenant:
 def errands(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Everything that the thread is asked to do from now on, by others."""
     done: list[object] = []
-    real = Connection.do
+    real = Connection._do
 
     async def do(self: Connection, work: object) -> object:
-        if threading.current_thread() is not self._thread:
+        if threading.get_ident() != self._ident:
             done.append(work)
         return await real(self, work)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Connection, "do", do)
+    monkeypatch.setattr(Connection, "_do", do)
     return done
 
 
@@ -131,30 +135,65 @@ async def test_what_is_done_at_once_waits_for_nothing_else(database: Database) -
         assert await count(tx) == 0
 
 
-async def test_nobody_meddles_with_what_is_done_at_once(database: Database) -> None:
-    """Where whoever waits for it is cancelled, the thread may be in the middle of it."""
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_what_is_under_way_when_one_leaves_is_undone_before_anything_else(
+    database: Database, at_once: bool
+) -> None:
     begun, go_on = threading.Event(), threading.Event()
+
+    def slow(_connection: sa.Connection) -> None:
+        begun.set()
+        assert go_on.wait(10)
 
     async def work(tx: Transaction) -> None:
         await enlist(tx)
-        begun.set()
-        assert go_on.wait(10)
+        await tx.connection.run_sync(slow)
         await enlist(tx)
 
     async def whole() -> None:
         async with database.transaction() as tx:
-            await tx.at_once(work(tx))
+            await (tx.at_once(work(tx)) if at_once else work(tx))
 
-    task = asyncio.create_task(whole())
+    async def others() -> int:
+        async with database.transaction() as tx:
+            return await count(tx)
+
+    leaving = asyncio.create_task(whole())
     await asyncio.to_thread(begun.wait, 10)
-    task.cancel()
-    await asyncio.sleep(0.01)
-    assert not task.done()
-    go_on.set()
+    leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await task
+        await leaving
+    next_one = asyncio.create_task(others())
+    await asyncio.sleep(0.01)
+    assert not next_one.done()
+    go_on.set()
+    assert await next_one == 0
+
+
+async def test_what_one_leaves_while_looking_is_over_for_the_next(database: Database) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(_connection: sa.Connection) -> None:
+        begun.set()
+        assert go_on.wait(10)
+
+    async def look() -> int:
+        async with database.reading() as tx:
+            if not begun.is_set():
+                await tx.connection.run_sync(slow)
+            return await count(tx)
+
+    leaving = asyncio.create_task(look())
+    await asyncio.to_thread(begun.wait, 10)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
     async with database.transaction() as tx:
-        assert await count(tx) == 0
+        await enlist(tx)
+    next_one = asyncio.create_task(look())  # by the same connection, which saw the file as it was before
+    await asyncio.sleep(0.01)
+    go_on.set()
+    assert await next_one == 1
 
 
 async def test_a_transaction_sees_what_it_has_inserted(database: Database) -> None:
@@ -219,17 +258,58 @@ async def test_who_writes_does_not_queue_with_those_who_look(database: Database)
         assert await count(tx) == 1
 
 
-async def test_a_writer_that_has_failed_is_followed_by_a_fresh_one(database: Database) -> None:
+async def test_who_writes_goes_on_after_failures(database: Database) -> None:
     async with database.transaction() as tx:
         await enlist(tx)
-    connections = []
     for _ in range(3):
         with pytest.raises(RuntimeError):
             async with database.transaction() as tx:
                 await enlist(tx)
                 assert await count(tx) == 2
-                connections.append(tx.connection)
                 raise RuntimeError
-    assert len(set(connections)) == 3
     async with database.transaction() as tx:
         assert await count(tx) == 1
+
+
+async def test_a_file_that_another_process_writes_to_is_unavailable(database: Database) -> None:
+    def be_impatient(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 10")
+
+    async def work(tx: Transaction) -> None:
+        await enlist(tx)
+
+    async with database.transaction() as tx:
+        await tx.connection.run_sync(be_impatient)
+    with contextlib.closing(sqlite3.connect(str(database.engine.url.database), isolation_level=None)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        for at_once in (True, False):
+            with pytest.raises(Unavailable, match="another process"):
+                async with database.transaction() as tx:
+                    await (tx.at_once(work(tx)) if at_once else work(tx))
+    async with database.transaction() as tx:
+        assert await count(tx) == 0
+
+
+async def test_a_transaction_in_which_nothing_is_said_ends(database: Database) -> None:
+    async def nothing() -> None:
+        pass
+
+    for _ in range(2):
+        async with database.transaction():
+            pass
+        async with database.transaction() as tx:
+            await tx.at_once(nothing())
+        async with database.reading():
+            pass
+
+
+async def test_a_file_that_can_not_be_opened_is_unavailable(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/nowhere/x.db", Seal([KEY]))
+    for _ in range(20):  # more than there are places
+        with pytest.raises(Unavailable):
+            async with database.reading():
+                pass
+        with pytest.raises(Unavailable):
+            async with database.transaction():
+                pass
+    await database.close()

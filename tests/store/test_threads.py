@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -313,13 +314,13 @@ async def test_mail_from_before_there_were_threads_is_threaded(tmp_path: Any, em
     """The tables as they were, with mail in them, brought up to date."""
     for url in (f"sqlite:///{tmp_path / 'old.db'}", empty_postgres_url):
         database = Database(url, Seal([KEY]))
-        async with database.engine.begin() as connection:
-            await connection.run_sync(_migrate, "0002")
+        async with database.transaction() as tx:
+            await tx.connection.run_sync(partial(_migrate, "0002"))
             account = UUID(int=1)
             at = "2026-01-01 12:00:00"
-            await _fill(connection, account, at)
-        async with database.engine.begin() as connection:
-            await connection.run_sync(_migrate, "head")
+            await _fill(tx.connection, account, at)
+        async with database.transaction() as tx:
+            await tx.connection.run_sync(partial(_migrate, "head"))
         async with database.reading() as tx:
             found = await tx.conversations.page(AccountId(account), ThreadQuery(slice=Slice()))
             letters = [await tx.conversations.letters(AccountId(account), one.id, Sort.ASC) for one in found.items]
@@ -329,7 +330,7 @@ async def test_mail_from_before_there_were_threads_is_threaded(tmp_path: Any, em
         assert all(thread.created_at for thread in found.items)
 
 
-def _migrate(connection: sa.Connection, revision: str) -> None:
+def _migrate(revision: str, connection: sa.Connection) -> None:
     config = Config()
     config.set_main_option("script_location", "posthouse.store:migrations")
     config.attributes["connection"] = connection

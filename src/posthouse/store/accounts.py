@@ -4,17 +4,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.accounts import Account, ApiKey
 from posthouse.model.values import AccountId
+from posthouse.store.connection import Connection
 from posthouse.store.tables import accounts, api_keys
 
 LAST_USE_PRECISION = timedelta(minutes=1)
 
 
 class Accounts:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, account: Account) -> None:

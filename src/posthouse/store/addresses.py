@@ -5,16 +5,16 @@ from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.addresses import ExpiredInbox, PlusAddress
 from posthouse.model.values import AccountId, EmailId, ExpiredId, InboxId, Page, PlusAddressId, Slice
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row, read_page
 from posthouse.store.tables import emails, expired_inboxes, plus_address_emails, plus_addresses
 
 
 class PlusAddresses:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, plus: PlusAddress) -> None:
@@ -67,7 +67,7 @@ class PlusAddresses:
 
 
 class ExpiredInboxes:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, expired: ExpiredInbox) -> None:

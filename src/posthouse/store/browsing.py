@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.browsing import InboxOrder, InboxSummary
 from posthouse.model.mail import Email, InboxQuery
 from posthouse.model.values import AccountId, InboxId, Page
+from posthouse.store.connection import Connection
 from posthouse.store.inboxes import inbox_of, matching_inboxes
 from posthouse.store.mail import email_of
 from posthouse.store.tables import connectors, emails, inboxes
@@ -29,7 +29,7 @@ class _Count:
 
 
 class Browsing:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def inboxes(self, account: AccountId, query: InboxQuery, order: InboxOrder) -> Page[InboxSummary]:

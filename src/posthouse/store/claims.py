@@ -18,12 +18,12 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.errors import Cancelled, Conflict
 from posthouse.model.standing import Standing
 from posthouse.model.values import ConnectorId
 from posthouse.store.among import Among
+from posthouse.store.connection import Connection
 from posthouse.store.standings import standing_of
 from posthouse.store.tables import Utc, live_connectors, standings, workers
 
@@ -61,7 +61,7 @@ class LeaseLost(Conflict):
 
 
 class Claims:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     # Workers
@@ -194,7 +194,7 @@ class Claims:
             raise LeaseLost("another process has taken this sync over")
 
 
-async def moment(connection: AsyncConnection, ours: datetime) -> datetime:
+async def moment(connection: Connection, ours: datetime) -> datetime:
     """The present moment by the database server's clock where there is one, else by `ours`."""
     if connection.dialect.name != "postgresql":
         return ours

@@ -7,16 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.composing import Contact, Group, KeptDraft, Template
 from posthouse.model.values import AccountId, ContactId, DraftId, GroupId, InboxId, Page, Slice, TemplateId
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row, read_page
 from posthouse.store.tables import contact_groups, contacts, drafts, group_members, templates
 
 
 class Templates:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, template: Template) -> None:
@@ -42,7 +42,7 @@ class Templates:
 
 
 class Drafts:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, draft: KeptDraft) -> None:
@@ -69,7 +69,7 @@ class Drafts:
 
 
 class Contacts:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, contact: Contact) -> None:
@@ -111,7 +111,7 @@ class Contacts:
 
 
 class Groups:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, group: Group) -> None:

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.connectors import (
     Connector,
@@ -24,6 +23,7 @@ from posthouse.model.connectors import (
     SyncSettings,
 )
 from posthouse.model.values import AccountId, ConnectorId, InboxId, Page, Secret, Slice
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row, read_page
 from posthouse.store.sealing import Seal
 from posthouse.store.standings import create_standing
@@ -33,7 +33,7 @@ S = TypeVar("S", bound=ServerSettings)
 
 
 class Connectors:
-    def __init__(self, connection: AsyncConnection, seal: Seal) -> None:
+    def __init__(self, connection: Connection, seal: Seal) -> None:
         self._connection = connection
         self._seal = seal
 

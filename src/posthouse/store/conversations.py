@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.mail import SendState
 from posthouse.model.threads import Letter, Thread, ThreadQuery, written_at
 from posthouse.model.values import AccountId, Page, Sort, ThreadId
 from posthouse.store import search
+from posthouse.store.connection import Connection
 from posthouse.store.mail import email_of
 from posthouse.store.rows import Row, read_page
 from posthouse.store.sent import sent_of
@@ -37,7 +37,7 @@ class _Count:
 
 
 class Conversations:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def page(self, account: AccountId, query: ThreadQuery) -> Page[Thread]:

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.events import ConnectorEvent, EventStatus, EventType
 from posthouse.model.values import AccountId, ConnectorId, EventId, Page, Slice
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row, read_page
 from posthouse.store.tables import events
 
@@ -16,7 +16,7 @@ _ADD = sa.insert(events)
 
 
 class Events:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, event: ConnectorEvent) -> None:

@@ -1,16 +1,16 @@
 """Favourites: rows of several tables, in one order."""
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.favourites import Favourite, FavouriteKind
 from posthouse.model.values import AccountId, Page, Slice, Sort
+from posthouse.store.connection import Connection
 from posthouse.store.rows import bounded
 from posthouse.store.tables import emails, inboxes
 
 
 class Favourites:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def page(self, account: AccountId, slice_: Slice, kind: FavouriteKind | None = None) -> Page[Favourite]:

@@ -3,16 +3,16 @@
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.figures import COUNTED, Holdings
 from posthouse.model.mail import SendState
 from posthouse.model.values import AccountId
+from posthouse.store.connection import Connection
 from posthouse.store.tables import connectors, emails, events, inboxes, outbox, sent_emails, webhooks
 
 
 class Figures:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def holdings(self, account: AccountId) -> Holdings:

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.sync import Cursor, Occurrence
 from posthouse.model.values import ConnectorId
 from posthouse.store.among import Among
+from posthouse.store.connection import Connection
 from posthouse.store.rows import UNANSWERED, Row
 from posthouse.store.tables import folders, occurrences
 
@@ -50,7 +50,7 @@ class Place:
 
 
 class Folders:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def get(self, connector: ConnectorId, folder: str) -> Place | None:

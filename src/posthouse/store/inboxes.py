@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.mail import Inbox, InboxKind, InboxQuery
 from posthouse.model.values import AccountId, InboxId, Page
 from posthouse.store.among import Among
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row, bounded, read_page
 from posthouse.store.tables import connectors, inboxes, sent_emails
 
@@ -26,7 +26,7 @@ _POSITION = _POSITIONS.where(inboxes.c.id == sa.bindparam("inbox"))
 
 
 class Inboxes:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, inbox: Inbox) -> None:

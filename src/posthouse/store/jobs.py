@@ -3,11 +3,11 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.mail import SendState
 from posthouse.model.outbox import Job, JobStatus
 from posthouse.model.values import AccountId, InboxId, JobId, Page, SentId, Slice
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row, read_page
 from posthouse.store.tables import scheduled_jobs, sent_emails
 
@@ -21,7 +21,7 @@ _STATUS = {
 
 
 class Jobs:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, job: Job) -> None:

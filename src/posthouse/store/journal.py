@@ -10,11 +10,11 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.events import Entry, Happening
 from posthouse.model.values import InboxId
 from posthouse.store.among import Among
+from posthouse.store.connection import Connection
 from posthouse.store.tables import inboxes, journal
 
 _DRAW = Among(
@@ -33,7 +33,7 @@ _AFTER = (
 
 
 class Journal:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def append(self, inbox: InboxId, happening: Happening, emails: Sequence[UUID], at: datetime) -> int:

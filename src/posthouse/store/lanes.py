@@ -21,13 +21,13 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.errors import Conflict
 from posthouse.model.events import Entry, Happening
 from posthouse.model.values import AccountId, InboxId
 from posthouse.model.webhooks import FAILURES_TO_BE_UNHEALTHY, Backlog, EventName, Message, MessageId, WebhookId
 from posthouse.store.claims import moment
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row
 from posthouse.store.tables import Utc, inboxes, journal, webhooks
 from posthouse.store.tables import webhook_lanes as lanes
@@ -77,7 +77,7 @@ def _due(besides: bool, besides_hosts: bool) -> sa.Select[Any]:
 
 
 class Lanes:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     # Opening

@@ -3,14 +3,14 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.accounts import Login, LoginKind
+from posthouse.store.connection import Connection
 from posthouse.store.tables import logins
 
 
 class Logins:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, login: Login, digest: bytes) -> None:

@@ -8,7 +8,6 @@ from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.events import Happening
 from posthouse.model.mail import Attachment, Email, EmailQuery, Mark, Stored
@@ -16,6 +15,7 @@ from posthouse.model.message import Address, Transfer
 from posthouse.model.values import AccountId, EmailId, InboxId, Page, PlusAddressId, Slice, Sort
 from posthouse.store import search
 from posthouse.store.among import Among
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row, addresses_from_json, addresses_to_json, bounded, read_page
 from posthouse.store.tables import attachments, emails, journal, plus_address_emails, plus_addresses
 from posthouse.store.threads import Naming, Threads
@@ -81,7 +81,7 @@ class Line:
 
 
 class Mail:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     # Filing

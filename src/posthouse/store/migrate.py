@@ -3,22 +3,18 @@
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 _LOCK = 0x706F7374  # "post": PostgreSQL's advisory lock is a number that everybody agrees on
 
 
-async def upgrade(engine: AsyncEngine) -> None:
+def upgrade(connection: Connection) -> None:
     """Apply the migrations that are missing. On SQLite the write transaction is the lock."""
-    async with engine.begin() as connection:
-        await connection.run_sync(_upgrade)
-
-
-def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     else:
-        connection.execute(text("SELECT 1"))  # a transaction begins with its first statement
+        connection.execute(
+            text("SELECT 1")
+        )  # in a transaction that it sees, Alembic leaves the end to us
     config = Config()
     config.set_main_option("script_location", "posthouse.store:migrations")
     config.attributes["connection"] = connection

@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.errors import Conflict
 from posthouse.model.outbox import Errand
 from posthouse.model.values import AccountId, SentId
 from posthouse.store.claims import moment
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row
 from posthouse.store.tables import outbox, sending_keys
 
@@ -39,7 +39,7 @@ class Part:
 
 
 class Outbox:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, errand: Errand, now: datetime, after: timedelta = NOTHING) -> None:

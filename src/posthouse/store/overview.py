@@ -11,11 +11,11 @@ from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.overview import DAYS, TROUBLED_FIRST, Order, OverviewQuery, Summary
 from posthouse.model.standing import MOST_REFUSALS, Mode, State
 from posthouse.model.values import AccountId, ConnectorId, InboxId
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row
 from posthouse.store.tables import Utc, connections, connectors, emails, inboxes, schedules, standings
 
@@ -40,7 +40,7 @@ class Pace:
 
 
 class Overviews:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._dialect = connection.dialect.name
 

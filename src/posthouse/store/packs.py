@@ -5,15 +5,15 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from posthouse.store.connection import Connection
 from posthouse.store.tables import packs
 
 _USE = sa.insert(packs)
 
 
 class Packs:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def use(self, used: Iterable[str], now: datetime) -> None:

@@ -3,16 +3,16 @@
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.reports import Bounce, BouncedRecipient, DeliveryStatus
 from posthouse.model.values import AccountId, BouncedId, BounceId, DeliveryId, InboxId, Page, SentId, Slice
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row, read_page
 from posthouse.store.tables import bounced_recipients, bounces, delivery_statuses
 
 
 class Reports:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     # Delivery statuses

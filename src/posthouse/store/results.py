@@ -6,16 +6,16 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.values import AccountId, Page
 from posthouse.model.webhooks import FAILED, EventName, MessageId, Result, ResultId, ResultQuery, ResultType, WebhookId
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row, read_page
 from posthouse.store.tables import webhook_results as results
 
 
 class Results:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, result: Result) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.message import Address
 from posthouse.model.values import Page, Slice, Sort
+from posthouse.store.connection import Connection
 
 T = TypeVar("T")
 UNANSWERED = "posthouse_unanswered"
@@ -16,7 +16,7 @@ Row = sa.RowMapping
 
 
 async def read_page(
-    connection: AsyncConnection,
+    connection: Connection,
     query: sa.Select[Any],
     slice_: Slice,
     make: Callable[[Row], T],

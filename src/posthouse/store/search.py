@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.words import words
+from posthouse.store.connection import Connection
 from posthouse.store.tables import emails
 
 _ADD_TO_VECTORS = sa.text("INSERT INTO email_search VALUES (:number, array_to_tsvector(CAST(:words AS text[])))")
 _ADD_TO_FTS = sa.text("INSERT INTO email_search (rowid, words) VALUES (:number, :words)")
 
 
-async def index(connection: AsyncConnection, found: Mapping[int, str]) -> None:
+async def index(connection: Connection, found: Mapping[int, str]) -> None:
     """Make these emails, by number, findable by these words (with blanks between them)."""
     if not found:
         return
@@ -30,7 +30,7 @@ async def index(connection: AsyncConnection, found: Mapping[int, str]) -> None:
     await connection.execute(statement, rows)
 
 
-async def forget(connection: AsyncConnection, numbers: list[int]) -> None:
+async def forget(connection: Connection, numbers: list[int]) -> None:
     """Take emails out of the index. PostgreSQL's rows go by themselves, with the emails."""
     if numbers and connection.dialect.name == "sqlite":
         statement = sa.text("DELETE FROM email_search WHERE rowid = :number")

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.mail import SENT, SendState, SentEmail, SentQuery
 from posthouse.model.message import Address
 from posthouse.model.values import AccountId, InboxId, Page, SentId, Slice
+from posthouse.store.connection import Connection
 from posthouse.store.mail import stored_columns, stored_of
 from posthouse.store.rows import Row, addresses_from_json, addresses_to_json, bounded, read_page
 from posthouse.store.tables import sent_emails
@@ -23,7 +23,7 @@ class RemovedSent:
 
 
 class Sent:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, sent: SentEmail) -> SentEmail:

@@ -7,12 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.budgets import NOTHING_USED, Usage
 from posthouse.model.standing import NO_PROBLEM, Mode, Moment, MomentKind, Standing
 from posthouse.model.values import ConnectorId
 from posthouse.store.among import Among
+from posthouse.store.connection import Connection
 from posthouse.store.rows import UNANSWERED, Row
 from posthouse.store.tables import Utc, live_connectors, moments, schedules, standings, usage
 
@@ -89,7 +89,7 @@ def _changing(names: frozenset[str]) -> sa.Update:
 
 
 class Standings:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def find(self, connector: ConnectorId) -> Standing | None:
@@ -185,7 +185,7 @@ def standing_of(row: Row) -> Standing:
     return Standing(**{**values, "mode": Mode(values["mode"]), "owned": row["owner_id"] is not None})
 
 
-async def create_standing(connection: AsyncConnection, connector: ConnectorId) -> None:
+async def create_standing(connection: Connection, connector: ConnectorId) -> None:
     """Every connector stands somehow, from its first moment."""
     await connection.execute(
         sa.insert(standings).values(connector_id=connector, mode=Mode.MANUAL, lasting=False, failures=0, refusals=0)

@@ -18,11 +18,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.errors import Unavailable
 from posthouse.model.values import AccountId, ThreadId, new_id
 from posthouse.store.among import Among
+from posthouse.store.connection import Connection
 from posthouse.store.tables import emails, mentions, sent_emails, threads
 
 _TRIES = 5
@@ -77,7 +77,7 @@ _NAME = (
 
 
 class Threads:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def place(self, namings: Sequence[Naming]) -> list[ThreadId]:

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.mail import AttachmentEntry, Stored, Upload
 from posthouse.model.values import AccountId, EmailId, InboxId, Page, Slice, UploadId
+from posthouse.store.connection import Connection
 from posthouse.store.mail import stored_of
 from posthouse.store.rows import Row, read_page
 from posthouse.store.tables import attachments
 
 
 class Uploads:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, upload: Upload) -> None:

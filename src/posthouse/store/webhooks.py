@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from posthouse.model.values import AccountId, Page, Secret, Slice, Sort
 from posthouse.model.webhooks import FAILURES_TO_BE_UNHEALTHY, EventName, Health, Webhook, WebhookId, WebhookQuery
+from posthouse.store.connection import Connection
 from posthouse.store.rows import Row, bounded, read_page
 from posthouse.store.sealing import Seal
 from posthouse.store.tables import webhooks
 
 
 class Webhooks:
-    def __init__(self, connection: AsyncConnection, seal: Seal) -> None:
+    def __init__(self, connection: Connection, seal: Seal) -> None:
         self._connection = connection
         self._seal = seal
 
