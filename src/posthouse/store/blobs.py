@@ -123,7 +123,8 @@ def _inflate(frame: bytes, size: int) -> bytes:
 
 
 class _Directory:
-    """Packs as files, in 256 folders by the first letters of their names; synced to the disk before they count."""
+    """Packs as files, in 256 folders by the first letters of their names; synced to the disk before they count.
+    One that was not finished is an orphan as any other."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -133,13 +134,15 @@ class _Directory:
 
     def _put(self, name: str, write: Write) -> list[Stored]:
         path = self._path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        with unfinished.open("wb", buffering=_BUFFER) as file:
+        try:
+            file = path.open("xb", buffering=_BUFFER)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("xb", buffering=_BUFFER)
+        with file:
             stored = write(file)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.rename(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
