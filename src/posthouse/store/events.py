@@ -1,7 +1,7 @@
 """Rows of connector events: one for each sync and each send."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from posthouse.store.rows import Row, read_page
 from posthouse.store.tables import events
 
 _ADD = sa.insert(events)
+_FIELDS = [field.name for field in fields(ConnectorEvent)]
 
 
 class Events:
@@ -24,7 +25,7 @@ class Events:
 
     async def add_all(self, some: Sequence[ConnectorEvent]) -> None:
         if some:
-            await self._connection.execute(_ADD, [asdict(event) for event in some])
+            await self._connection.execute(_ADD, [{name: getattr(event, name) for name in _FIELDS} for event in some])
 
     async def get(self, account: AccountId, event: EventId) -> ConnectorEvent | None:
         query = sa.select(events).where(events.c.account_id == account, events.c.id == event)
