@@ -12,9 +12,7 @@ def upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     else:
-        connection.execute(
-            text("SELECT 1")
-        )  # in a transaction that it sees, Alembic leaves the end to us
+        connection.execute(text("SELECT 1"))  # in a transaction that it sees, Alembic leaves the end to us
     config = Config()
     config.set_main_option("script_location", "posthouse.store:migrations")
     config.attributes["connection"] = connection
