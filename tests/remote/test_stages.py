@@ -83,7 +83,7 @@ async def test_a_wrong_password_ends_at_the_sign_in_and_is_not_heard(
 
 async def test_an_untrusted_certificate_ends_at_tls(connectors: Connectors, dovecot: Dovecot, mailbox: Account) -> None:
     ear, strict = Ear(), partial(open_mailbox, egress=LOOPBACK)
-    connectors._open_mailbox = strict
+    connectors._visits._open_mailbox = strict
     result = await connectors.test_imap(at(dovecot, mailbox), ear)
     assert (result.success, result.stage, ear.stages) == (False, Stage.TLS, [*CONNECT, Stage.TLS])
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, time, timedelta
 
 from posthouse.model.budgets import Usage, budget_of
 from posthouse.model.errors import Deferred, Stage
-from posthouse.model.events import Transcript
 from posthouse.model.values import Clock, ConnectorId
 from posthouse.store.database import Database, Transaction
 
@@ -29,15 +28,6 @@ async def count_usage(tx: Transaction, uses: Mapping[ConnectorId, Usage], now: C
     if uses:
         there = await tx.standings.held(uses)
         await tx.standings.count_usage({one: used for one, used in uses.items() if one in there}, now().date())
-
-
-async def count_visit(database: Database, connector: ConnectorId, transcript: Transcript, now: Clock) -> None:
-    """Write down what was asked in a short session of its own."""
-    used = transcript.uncounted
-    if used:
-        async with database.transaction() as tx:
-            await count_usage(tx, {connector: used}, now)
-        transcript.counted(used)
 
 
 async def forget_usage(database: Database, now: Clock) -> int:

@@ -20,14 +20,13 @@ from posthouse.model.events import ConnectorEvent, EventType, TestResult, Transc
 from posthouse.model.hearing import Ear, deaf
 from posthouse.model.mail import Submission
 from posthouse.model.standing import NO_PROBLEM
-from posthouse.model.sync import Folder, Mailbox
+from posthouse.model.sync import Folder
 from posthouse.model.values import AccountId, Clock, ConnectorId, EventId, InboxId, Page, Slice, new_id
-from posthouse.services.budget import count_visit
 from posthouse.services.inboxes import NewInbox, add_inbox
 from posthouse.services.required import require_connector, require_inbox
+from posthouse.services.visiting import OpenMailbox, Visits
 from posthouse.store.database import Database, Transaction
 
-OpenMailbox = Callable[[ImapSettings, Transcript], Awaitable[Mailbox]]
 OpenSubmission = Callable[[SmtpSettings, Transcript], Awaitable[Submission]]
 S = TypeVar("S", bound=ServerSettings)
 
@@ -55,7 +54,7 @@ class Connectors:
         now: Clock,
     ) -> None:
         self._database = database
-        self._open_mailbox = open_mailbox
+        self._visits = Visits(database, open_mailbox, now)
         self._open_submission = open_submission
         self._check_search_terms = check_search_terms
         self._inbox_domain = inbox_domain
@@ -275,17 +274,11 @@ class Connectors:
         transcript = Transcript()
 
         async def try_out() -> str:
-            mailbox = await self._open_mailbox(settings, transcript)
-            try:
+            async with self._visits.visit(settings, transcript, connector_id) as mailbox:
                 seen = await mailbox.select(settings.folder)
-            finally:
-                await mailbox.close()
             return f"signed in at {settings.host} and opened {seen.folder}: {seen.exists} messages"
 
-        result = await _tested(try_out, transcript, ear)
-        if connector_id is not None:
-            await count_visit(self._database, connector_id, transcript, self._now)
-        return result
+        return await _tested(try_out, transcript, ear)
 
     async def test_smtp(self, settings: SmtpSettings, ear: Ear = deaf) -> TestResult:
         """Sign in with these settings; nothing is sent. `ear` as in `test_imap`."""
@@ -303,16 +296,8 @@ class Connectors:
     async def folders(self, settings: ImapSettings, *, connector_id: ConnectorId | None = None) -> list[Folder]:
         """The folders that a server has for these settings; what is asked is counted as in `test_imap`. Raises
         RemoteError, Invalid."""
-        transcript = Transcript()
-        try:
-            mailbox = await self._open_mailbox(settings, transcript)
-            try:
-                return await mailbox.list_folders()
-            finally:
-                await mailbox.close()
-        finally:
-            if connector_id is not None:
-                await count_visit(self._database, connector_id, transcript, self._now)
+        async with self._visits.visit(settings, Transcript(), connector_id) as mailbox:
+            return await mailbox.list_folders()
 
     # Events
 

@@ -7,28 +7,28 @@ one that is not stays UNKNOWN: it may have been sent all the same, and is not se
 A copy is filed where the server does not do so by itself, and never a second one: its Message-ID is looked for first.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import structlog
 
-from posthouse.model.connectors import Connector, ImapSettings
+from posthouse.model.connectors import Connector
 from posthouse.model.errors import PosthouseError, RemoteError
 from posthouse.model.events import Happening, Transcript, status_of
 from posthouse.model.mail import SendState, SentEmail
 from posthouse.model.outbox import Errand
 from posthouse.model.sync import Mailbox
 from posthouse.model.values import Clock
-from posthouse.services.budget import count_visit, require_login
+from posthouse.services.budget import require_login
 from posthouse.services.delivering import GIVEN, send_event
+from posthouse.services.visiting import OpenMailbox, Visits
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database
 
 log = structlog.get_logger()
 
-OpenMailbox = Callable[[ImapSettings, Transcript], Awaitable[Mailbox]]
 
 LOOKS = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 90, 240, 600))
 """The pauses between our looks for an email that may have been sent."""
@@ -45,7 +45,7 @@ class SentFolder:
     def __init__(self, database: Database, blobs: Blobs, open_mailbox: OpenMailbox, now: Clock) -> None:
         self._database = database
         self._blobs = blobs
-        self._open_mailbox = open_mailbox
+        self._visits = Visits(database, open_mailbox, now)
         self._now = now
 
     async def look_for(self, errand: Errand, sent: SentEmail) -> None:
@@ -132,11 +132,5 @@ class SentFolder:
         if connector is None or connection is None:
             yield None
             return
-        try:
-            mailbox = await self._open_mailbox(connection.settings, transcript)
-            try:
-                yield mailbox
-            finally:
-                await mailbox.close()
-        finally:
-            await count_visit(self._database, connector.id, transcript, self._now)
+        async with self._visits.visit(connection.settings, transcript, connector.id) as mailbox:
+            yield mailbox

@@ -43,11 +43,11 @@ from posthouse.services.keeping import Keeper
 from posthouse.services.required import require_connector
 from posthouse.services.running import Advance, Running
 from posthouse.services.together import Together
+from posthouse.services.visiting import OpenMailbox
 from posthouse.store.database import Database, Transaction
 
 log = structlog.get_logger()
 
-OpenMailbox = Callable[[ImapSettings, Transcript], Awaitable[Mailbox]]
 
 INTERNAL = "an internal error; the server's log has the details"
 LEASE = timedelta(seconds=10)

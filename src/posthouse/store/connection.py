@@ -1,13 +1,13 @@
 """What the store asks of a database, of either kind (`sqlite.py`, `postgresql.py`), and of a connection to it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
 T = TypeVar("T")
-Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+Rows = sa.CursorResult[*tuple[Any, ...]]
 
 
 class Connection(Protocol):
@@ -15,7 +15,7 @@ class Connection(Protocol):
 
     @property
     def dialect(self) -> sa.Dialect: ...
-    async def execute(self, statement: sa.Executable, parameters: Any = None, /) -> sa.CursorResult[*tuple[Any, ...]]:
+    async def execute(self, statement: sa.Executable, parameters: Any = None, /) -> Rows:
         """Execute it; the rows are there. With several parameters, for each of them."""
         ...
 

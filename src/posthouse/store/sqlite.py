@@ -19,20 +19,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from threading import get_ident
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from posthouse.model.errors import Unavailable
+from posthouse.store.connection import Rows
 from posthouse.store.rows import UNANSWERED
 
 T = TypeVar("T")
-Rows = sa.CursorResult[*tuple[Any, ...]]
 
 _AT_ONCE, _KEPT = 16, 8  # who look
 _PATIENCE = 30.0  # seconds that one waits for his turn to look
-_NOTHING: Any = None  # what an answer is that nobody wants
 
 
 class Sqlite:
@@ -40,6 +39,7 @@ class Sqlite:
 
     def __init__(self, url: sa.URL, **options: Any) -> None:
         path = url.database or ":memory:"
+        url = url.set(drivername="sqlite")
         self.engine = sa.create_engine(url, creator=partial(_opened, path), poolclass=NullPool, **options)
         self._idle: list[Connection] = []  # the one used last, whose page cache is the warmest, is used next
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -92,8 +92,8 @@ class Sqlite:
 
 
 class Connection:
-    """Used by one task at a time. Once something is asked of it, its thread does that and all that is asked after it,
-    in this order, whether anybody still waits or not."""
+    """Used by one task at a time. Its thread does what it is asked for in this order, so that nobody need wait for the
+    end of what somebody else has left."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "sqlite")
@@ -135,7 +135,7 @@ class Connection:
         work = partial(self._connection.execute, statement, parameters)
         if get_ident() != self._ident and _is_unanswered(statement, parameters):
             self._unsaid.append(work)
-            return _NOTHING  # type: ignore[no-any-return]
+            return cast(Rows, None)
         return await self._do(work)
 
     async def scalar(self, statement: sa.Executable, parameters: Any = None, /) -> Any:
