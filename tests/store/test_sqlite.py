@@ -135,15 +135,28 @@ async def test_what_is_done_at_once_waits_for_nothing_else(database: Database) -
         assert await count(tx) == 0
 
 
+class Slow:
+    """A statement that takes until it may `go_on`."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, _connection: sa.Connection) -> None:
+        self.begun.set()
+        assert self.go_on.wait(10)
+
+    async def is_left_by(self, task: "asyncio.Task[object]") -> None:
+        await asyncio.to_thread(self.begun.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_what_is_under_way_when_one_leaves_is_undone_before_anything_else(
     database: Database, at_once: bool
 ) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def slow(_connection: sa.Connection) -> None:
-        begun.set()
-        assert go_on.wait(10)
+    slow = Slow()
 
     async def work(tx: Transaction) -> None:
         await enlist(tx)
@@ -158,41 +171,29 @@ async def test_what_is_under_way_when_one_leaves_is_undone_before_anything_else(
         async with database.transaction() as tx:
             return await count(tx)
 
-    leaving = asyncio.create_task(whole())
-    await asyncio.to_thread(begun.wait, 10)
-    leaving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await leaving
+    await slow.is_left_by(asyncio.create_task(whole()))
     next_one = asyncio.create_task(others())
     await asyncio.sleep(0.01)
     assert not next_one.done()
-    go_on.set()
+    slow.go_on.set()
     assert await next_one == 0
 
 
 async def test_what_one_leaves_while_looking_is_over_for_the_next(database: Database) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def slow(_connection: sa.Connection) -> None:
-        begun.set()
-        assert go_on.wait(10)
+    slow = Slow()
 
     async def look() -> int:
         async with database.reading() as tx:
-            if not begun.is_set():
+            if not slow.begun.is_set():
                 await tx.connection.run_sync(slow)
             return await count(tx)
 
-    leaving = asyncio.create_task(look())
-    await asyncio.to_thread(begun.wait, 10)
-    leaving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await leaving
+    await slow.is_left_by(asyncio.create_task(look()))
     async with database.transaction() as tx:
         await enlist(tx)
     next_one = asyncio.create_task(look())  # by the same connection, which saw the file as it was before
     await asyncio.sleep(0.01)
-    go_on.set()
+    slow.go_on.set()
     assert await next_one == 1
 
 
