@@ -211,6 +211,17 @@ async def named(tx: Transaction, names: Sequence[str]) -> list[AccountId]:
     return ids
 
 
+async def test_what_can_not_be_opened_stays_unread(village: Village) -> None:
+    account, inbox = village.tenant.account.id, village.keepers[0].connector.inbox_id
+    query = EmailQuery(slice=Slice(), inbox_ids=(inbox,))
+    [email] = (await village.mail.page(account, query)).items
+    await village.mail._blobs.remove([email.stored.pack])
+    with pytest.raises(FileNotFoundError):
+        await village.mail.open(account, email.id, mark_read=True)
+    [email] = (await village.mail.page(account, query)).items
+    assert not email.read
+
+
 async def test_one_that_fails_fails_alone(village: Village) -> None:
     together = Together(village.database, named)
     results = await asyncio.gather(*map(together.do, ("a", "b", "a", "c")), return_exceptions=True)

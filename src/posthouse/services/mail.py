@@ -83,18 +83,15 @@ class Mail:
 
     async def open_found(self, email: Email, *, mark_read: bool = False) -> Opened:
         """As `open`, for an email that has been looked up."""
-        if not mark_read or email.read:
-            return await self._read(email)
-        opened, _ = await asyncio.gather(self._read(email), self._opened.do(email))
-        return replace(opened, email=replace(email, read=True))
-
-    async def _read(self, email: Email) -> Opened:
         raw = await self._blobs.get(email.stored)
         message = read(raw) if len(raw) < _LARGE else await asyncio.to_thread(read, raw)
         attachments: list[Attachment] = []
         if email.attachment_ids:
             async with self._database.reading() as tx:
                 attachments = await tx.mail.attachments(email.id)
+        if mark_read and not email.read:  # once it could be read: who fails must find it unread the next time
+            await self._opened.do(email)
+            email = replace(email, read=True)
         return Opened(email, raw, message, tuple(attachments))
 
     async def html(self, account: AccountId, email_id: EmailId, *, with_images: bool = False) -> str:
