@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from house import Tenant, TurnedClock, add_tenant, opened_database
 from posthouse.model.budgets import NOTHING_USED, Budget, Usage
 from posthouse.model.connectors import Connector, ImapSettings, Security
+from posthouse.model.events import Transcript
 from posthouse.model.values import ConnectorId, Secret, new_id
 from posthouse.remote.egress import Egress
 from posthouse.remote.mailbox import open_mailbox
@@ -20,12 +21,13 @@ from posthouse.services import budget as budget_module
 from posthouse.services.connectors import Connectors, NewConnector
 from posthouse.services.intake import Intake
 from posthouse.services.sync import Asked, Sync
+from posthouse.services.visiting import Visits
 from posthouse.services.watching import Watching
 from posthouse.simulator import Provider
 from posthouse.store.blobs import Blobs
 from posthouse.store.database import Database
 
-from .fakes import a_message
+from .fakes import FakeMailbox, FakeServer, a_message
 
 ASKED = Asked(by_itself=True)
 ADDRESS, PASSWORD = "ann@post.example", "sesame"
@@ -215,8 +217,16 @@ async def test_a_connector_that_is_deleted_while_its_session_ends_harms_nobody(h
 
 async def test_two_who_count_at_the_same_time_lose_nothing(house: House) -> None:
     async def count() -> None:
-        async with house.database.transaction() as tx:
-            await budget_module.count_usage(tx, {house.connector.id: Usage(logins=1, commands=1)}, house.clock)
+        transcript = Transcript()
+        async with visits.visit(settings, transcript, house.connector.id):
+            pass
+        assert transcript.uncounted == NOTHING_USED
 
+    async def open_(_settings: ImapSettings, transcript: Transcript) -> FakeMailbox:
+        transcript.count_command(login=True)
+        return FakeMailbox(FakeServer())
+
+    visits = Visits(house.database, open_, house.clock)  # type: ignore[arg-type]
+    settings = ImapSettings(host="127.0.0.1", port=1, security=Security.PLAIN)
     await asyncio.gather(*(count() for _ in range(10)))
     assert await house.used() == Usage(logins=10, commands=10)

@@ -274,11 +274,13 @@ class Connectors:
         transcript = Transcript()
 
         async def try_out() -> str:
-            async with self._visits.visit(settings, transcript, connector_id) as mailbox:
+            async with self._visits.visit(settings, transcript, None) as mailbox:
                 seen = await mailbox.select(settings.folder)
             return f"signed in at {settings.host} and opened {seen.folder}: {seen.exists} messages"
 
-        return await _tested(try_out, transcript, ear)
+        # Outside of what is tested: that we can't count says nothing of the settings.
+        async with self._visits.counted(transcript, connector_id):
+            return await _tested(try_out, transcript, ear)
 
     async def test_smtp(self, settings: SmtpSettings, ear: Ear = deaf) -> TestResult:
         """Sign in with these settings; nothing is sent. `ear` as in `test_imap`."""

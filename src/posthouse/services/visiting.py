@@ -26,12 +26,18 @@ class Visits:
     ) -> AsyncIterator[Mailbox]:
         """A session with these settings, until the block ends. What is asked in it is counted for the connector, where
         they are one's. Raises RemoteError."""
-        try:
+        async with self.counted(transcript, connector):
             mailbox = await self._open_mailbox(settings, transcript)
             try:
                 yield mailbox
             finally:
                 await mailbox.close()
+
+    @asynccontextmanager
+    async def counted(self, transcript: Transcript, connector: ConnectorId | None) -> AsyncIterator[None]:
+        """At the end of the block, count for the connector what was asked in it."""
+        try:
+            yield
         finally:
             used = transcript.uncounted
             if used and connector is not None:
