@@ -50,9 +50,8 @@ def make_tables(url: str) -> None:
     """Make our tables in this database. May be called wherever a loop runs."""
 
     async def make() -> None:
-        database = Database(url, Seal([KEY]))
-        await database.open()
-        await database.close()
+        async with opened_database(url):
+            pass
 
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, make()).result()

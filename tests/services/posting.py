@@ -101,7 +101,8 @@ async def a_post(data: Path, **settings: Any) -> AsyncIterator[Post]:
     provider = Provider()
     await provider.start()
     clock = MovedClock()
-    sqlite_in(data)
+    if "database_url" not in settings:
+        sqlite_in(data)
     app = build(Settings(data=data, egress_allow=(ip_network("127.0.0.0/8"),), **settings), now=clock)
     try:
         async with app.opened() as services:

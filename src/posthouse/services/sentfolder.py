@@ -29,7 +29,6 @@ from posthouse.store.database import Database
 
 log = structlog.get_logger()
 
-
 LOOKS = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 90, 240, 600))
 """The pauses between our looks for an email that may have been sent."""
 FILINGS = tuple(timedelta(seconds=seconds) for seconds in (30, 300))

@@ -48,7 +48,6 @@ from posthouse.store.database import Database, Transaction
 
 log = structlog.get_logger()
 
-
 INTERNAL = "an internal error; the server's log has the details"
 LEASE = timedelta(seconds=10)
 """How long a run that gives no sign of life keeps others away."""

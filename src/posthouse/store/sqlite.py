@@ -15,7 +15,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from threading import get_ident
@@ -87,7 +87,7 @@ class Sqlite:
         self._closed = True
         idle, self._idle = self._idle, []
         for connection in (*idle, *filter(None, [self._writer])):
-            await connection.closed()
+            await asyncio.wrap_future(connection.close())
         self._writer = None
 
 
@@ -221,14 +221,11 @@ class Connection:
         self._connection.rollback()
         self._raw.rollback()
 
-    def close(self) -> None:
-        """Close it after all that was asked of it. Nobody waits for that."""
-        self._thread.submit(self._connection.close)
+    def close(self) -> Future[None]:
+        """Close it after all that was asked of it: done when that is."""
+        closed = self._thread.submit(self._connection.close)
         self._thread.shutdown(wait=False)
-
-    async def closed(self) -> None:
-        await self._do(self._connection.close)
-        self._thread.shutdown(wait=False)
+        return closed
 
 
 def _is_unanswered(statement: sa.Executable, parameters: Any) -> bool:
